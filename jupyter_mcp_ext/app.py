@@ -1,0 +1,130 @@
+"""The server extension: its configuration, and the objects it is made of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from anyio import Event, create_task_group, sleep
+from jupyter_server._tz import utcnow
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import Bool, Float, Int, List, Unicode
+
+from .executor import Executor
+from .handlers import MAX_BODY_BYTES, MCPHandler
+from .kernel import Kernels
+from .room import NotebookRooms
+from .transport import Transport
+
+ACTIVITY_SECONDS = 20.0
+"""How often a run is reported to those who stop servers that look idle."""
+
+STOP_SECONDS = 1.0
+"""How long stopping waits for our own tasks to end."""
+
+
+class MCPExtension(ExtensionApp):
+    """Serves MCP at `<base_url>/mcp` of a Jupyter server."""
+
+    name = "jupyter_mcp_ext"
+    app_name = "Jupyter MCP"
+    description = "Gives AI agents a seat at the live notebooks of this Jupyter server."
+
+    toolsets = List(
+        Unicode(),
+        ["notebooks", "cells", "execution", "kernels"],
+        config=True,
+        help="The groups of tools that agents are offered.",
+    )
+    wait_seconds = Float(
+        45.0,
+        config=True,
+        help="How many seconds a call waits for the end of a run, unless it says so itself. The "
+        "run goes on afterwards. Keep it below the time-out of your MCP clients.",
+    )
+    kernel_start_timeout = Float(
+        60.0,
+        config=True,
+        help="How many seconds a kernel may take until it answers.",
+    )
+    max_output_chars = Int(
+        4000,
+        config=True,
+        help="How many characters of output an answer has at most, unless a call asks for more.",
+    )
+    allow_images = Bool(True, config=True, help="Whether agents are sent images.")
+    max_image_bytes = Int(
+        60_000, config=True, help="How many bytes an image sent to an agent may have."
+    )
+
+    def initialize_handlers(self) -> None:
+        assert self.serverapp is not None
+        self._settings = settings = self.serverapp.web_app.settings
+        self._stopping = Event()
+        self._kernels = Kernels(settings, self.spawn, self.kernel_start_timeout, self.log)
+        self._rooms = NotebookRooms(settings)
+        self._executor = Executor(self._rooms, self._kernels, self.spawn)
+        self._transport = Transport(self._build_server, self.spawn, MAX_BODY_BYTES)
+        options = {"transport": self._transport, "touch": self._touch}
+        self.handlers.append((r"/mcp/?", MCPHandler, options))
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        started = Event()
+        self._owner = asyncio.create_task(self._own_tasks(started))
+        await started.wait()
+
+    async def stop_extension(self) -> None:
+        self._executor.stop()
+        await self._transport.stop()
+        await self._rooms.close()
+        self._stopping.set()
+        await asyncio.wait([self._owner], timeout=STOP_SECONDS)
+        self._kernels.close()
+
+    def current_activity(self) -> int | None:
+        """The number of unfinished runs, which keeps an idle server from stopping itself."""
+        return len(self._executor.unfinished) or None
+
+    def spawn(self, function: Callable[[], Awaitable[None]]) -> None:
+        """Start a task that belongs to the extension; its failure is logged and stays its own."""
+        self._tasks.start_soon(self._logged, function)
+
+    async def _own_tasks(self, started: Event) -> None:
+        async with create_task_group() as self._tasks:
+            started.set()
+            self._tasks.start_soon(self._report_activity)
+            await self._stopping.wait()
+            self._tasks.cancel_scope.cancel()
+
+    async def _logged(self, function: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await function()
+        except Exception:
+            # One broken task must not take the others along.
+            self.log.exception("A task of jupyter_mcp_ext failed")
+
+    async def _report_activity(self) -> None:
+        while True:
+            await sleep(ACTIVITY_SECONDS)
+            if self._executor.unfinished:
+                self._touch()
+
+    def _touch(self) -> None:
+        # Jupyter counts every setting whose name ends like this as activity.
+        self._settings["mcp_last_activity"] = utcnow()
+
+    def _build_server(self) -> Any:
+        # Imported here, and in a thread: the SDK would cost each start of Jupyter half a second.
+        from .render import Limits
+        from .server import create_server
+        from .tools.toolset import Services
+
+        limits = Limits(
+            max_output_chars=self.max_output_chars,
+            allow_images=self.allow_images,
+            max_image_bytes=self.max_image_bytes,
+        )
+        services = Services(self._rooms, self._kernels, self._executor, limits, self.wait_seconds)
+        return create_server(services, self.toolsets, self.log)

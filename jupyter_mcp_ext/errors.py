@@ -1,0 +1,167 @@
+"""The errors that a caller can act on.
+
+MCPExtensionError                  base, never raised itself
+├── NotFound (LookupError)
+│   ├── NotebookNotFound
+│   ├── CellNotFound
+│   ├── KernelNotFound
+│   └── ExecutionNotFound
+├── Conflict
+│   ├── WrongCellType
+│   ├── TextNotFound
+│   ├── AmbiguousMatch
+│   ├── NotANotebook
+│   ├── NotebookExists
+│   └── RemovalNotConfirmed
+├── InvalidRequest (ValueError)    arguments that name nothing that could exist
+├── KernelProblem
+│   ├── KernelStartFailed
+│   └── InterruptFailed
+├── NotPermitted
+├── BrokenOff                      a run ended with a bug of ours
+└── Unavailable                    collaboration is off, or the server is stopping
+
+Each class takes facts and writes its own sentence and hint. The text reaches the model as a
+tool error, so it names the subject and the next step. Anything that is not in this tree is a
+bug: it is logged with its traceback and answered without detail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class MCPExtensionError(Exception):
+    """What went wrong, and in `hint` what the caller should do next."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} {self.hint}".rstrip()
+
+
+class NotFound(MCPExtensionError, LookupError):
+    """Something that was named does not exist."""
+
+
+class NotebookNotFound(NotFound):
+    def __init__(self, path: str, reason: str = "") -> None:
+        super().__init__(
+            f"There is no notebook {path!r}{': ' + reason if reason else ''}.",
+            "Call list_notebooks, or open_notebook with create=true.",
+        )
+
+
+class CellNotFound(NotFound):
+    def __init__(self, reference: str, candidates: Sequence[str], reason: str = "") -> None:
+        listed = ", ".join(candidates) or "none, the notebook is empty"
+        super().__init__(
+            f"There is no cell {reference!r}{reason and ' (' + reason + ')'}.",
+            f"Candidates: {listed}. read_notebook lists all cells.",
+        )
+
+
+class KernelNotFound(NotFound):
+    def __init__(self, kernel: str) -> None:
+        super().__init__(f"There is no kernel {kernel!r}.", "Call list_kernels.")
+
+
+class ExecutionNotFound(NotFound):
+    def __init__(self, execution: str) -> None:
+        super().__init__(
+            f"There is no execution {execution!r} (any more).",
+            "read_cell shows the outputs that its cell has kept.",
+        )
+
+
+class Conflict(MCPExtensionError):
+    """The request does not fit the present state of the notebook."""
+
+
+class WrongCellType(Conflict):
+    def __init__(self, cell: str, cell_type: str, wanted: str) -> None:
+        super().__init__(
+            f"Cell {cell} is a {cell_type} cell, not a {wanted} cell.",
+            "Choose another cell, or change its type with overwrite_cell.",
+        )
+
+
+class TextNotFound(Conflict):
+    def __init__(self, cell: str, old_text: str) -> None:
+        super().__init__(
+            f"Cell {cell} does not contain {old_text!r}.", "Read it with read_cell and try again."
+        )
+
+
+class AmbiguousMatch(Conflict):
+    def __init__(self, cell: str, old_text: str, count: int) -> None:
+        super().__init__(
+            f"Cell {cell} contains {old_text!r} {count} times.",
+            "Pass more of the text around it, or replace_all=true.",
+        )
+
+
+class NotANotebook(Conflict):
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"{path!r} cannot be opened as a notebook: {reason}.", "list_notebooks shows them all."
+        )
+
+
+class NotebookExists(Conflict):
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path!r} exists already.", "Open it without create, or choose a path.")
+
+
+class RemovalNotConfirmed(Conflict):
+    def __init__(self, count: int, total: int) -> None:
+        super().__init__(
+            f"This would delete {count} of {total} cells.",
+            "Pass confirm_removal=true if that is what the user wants.",
+        )
+
+
+class InvalidRequest(MCPExtensionError, ValueError):
+    """An argument, or a combination of arguments, that can never work."""
+
+
+class KernelProblem(MCPExtensionError):
+    """A kernel could not do what was asked."""
+
+
+class KernelStartFailed(KernelProblem):
+    def __init__(self, name: str, reason: str, available: Sequence[str]) -> None:
+        super().__init__(
+            f"The kernel {name!r} did not start: {reason}.",
+            f"Kernels that can be started: {', '.join(available) or 'none'}.",
+        )
+
+
+class InterruptFailed(KernelProblem):
+    def __init__(self, kernel: str, seconds: float) -> None:
+        super().__init__(
+            f"The kernel {kernel!r} is still busy {seconds:g} s after the interrupt.",
+            "Interrupt it again, or call restart_kernel, which loses its variables.",
+        )
+
+
+class NotPermitted(MCPExtensionError):
+    def __init__(self, tool: str, action: str, resource: str) -> None:
+        super().__init__(
+            f"This login may not {action} {resource}, which {tool} needs.",
+            "Ask the administrator of this Jupyter server for that permission.",
+        )
+
+
+class BrokenOff(MCPExtensionError):
+    def __init__(self, execution: str) -> None:
+        super().__init__(
+            f"The execution {execution} broke off inside the Jupyter server.",
+            "Its log has the reason. Read the cell, then run it again.",
+        )
+
+
+class Unavailable(MCPExtensionError):
+    """Something that the server needs for this is off or gone."""

@@ -1,0 +1,190 @@
+"""Tornado request to ASGI call, once Jupyter has let it in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from http.client import responses
+from typing import Any
+
+from anyio import Event
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.base.handlers import JupyterHandler
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, authenticated, stream_request_body
+
+from .transport import ASGIApp, ASGIMessage, Transport
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Largest request body."""
+
+LOGIN_HINT = (
+    "This MCP endpoint needs the login of its Jupyter server: send the server's token in the "
+    "header 'Authorization: Bearer <token>'. `jupyter mcp config` prints it for a running server."
+)
+
+CORS_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "Last-Event-ID",
+    "Mcp-Method",
+    "Mcp-Name",
+    "Mcp-Protocol-Version",
+    "Mcp-Session-Id",
+)
+"""Request headers that a page of an allowed origin may send."""
+
+# Tornado sets these itself.
+_SKIPPED_HEADERS = {b"connection", b"server", b"date", b"content-length"}
+
+
+@stream_request_body
+class MCPHandler(JupyterHandler):
+    """`<base_url>/mcp`: any login of Jupyter may enter, each tool then asks for its own right.
+
+    The body is only read after the login was checked.
+    """
+
+    SUPPORTED_METHODS = ("GET", "POST", "DELETE", "OPTIONS")
+
+    def initialize(self, transport: Transport, touch: Callable[[], None]) -> None:
+        self._transport = transport
+        self._touch = touch
+        self._body = bytearray()
+        self._body_was_taken = False
+        self._gone = Event()
+
+    # Admission
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        if not self.check_origin():
+            raise HTTPError(403, "Requests from other web origins are refused.")
+        if not self.check_host():
+            raise HTTPError(403, "Requests for other host names are refused.")
+        await super().prepare(_redirect_to_login=False)
+        if self.current_user is None and self.request.method != "OPTIONS":
+            raise HTTPError(403, LOGIN_HINT)
+        self._limit_body()
+        self._touch()
+
+    def check_xsrf_cookie(self) -> None:
+        """Only a login by cookie can be abused by another page."""
+        # Tornado asks before the login is known, Jupyter again afterwards; without a login
+        # `prepare` refuses with a better message.
+        if getattr(self, "_jupyter_current_user", None) is None or self.token_authenticated:
+            return
+        if self.identity_provider.auth_enabled:
+            super().check_xsrf_cookie()
+
+    def set_cookie(self, *args: Any, **kwargs: Any) -> None:
+        """Set none: without a cookie jar, each request with a token would get a new one."""
+
+    def skip_check_origin(self) -> bool:
+        """Check the origin also where a token authenticates the request, as MCP demands."""
+        return False
+
+    def _limit_body(self) -> None:
+        length = self.request.headers.get("Content-Length", "")
+        if length.isdigit() and int(length) > MAX_BODY_BYTES:
+            raise HTTPError(413, f"The request has more than {MAX_BODY_BYTES} bytes.")
+        self.request.connection.set_max_body_size(MAX_BODY_BYTES)  # type: ignore[union-attr]
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        message = getattr(error, "log_message", None)
+        if status_code == 403 and not getattr(self, "_jupyter_current_user", None):
+            message = message or LOGIN_HINT
+        body = {"code": -32000, "message": message or responses.get(status_code, "Error")}
+        self.set_header("Content-Type", "application/json")
+        # The body of a refused request stays unread, so the connection cannot go on.
+        self.set_header("Connection", "close")
+        self.finish(json.dumps({"jsonrpc": "2.0", "id": None, "error": body}))
+
+    # Serving
+
+    @authenticated
+    async def get(self) -> None:
+        await self._serve()
+
+    @authenticated
+    async def post(self) -> None:
+        await self._serve()
+
+    @authenticated
+    async def delete(self) -> None:
+        await self._serve()
+
+    @allow_unauthenticated
+    def options(self) -> None:
+        """Answer a browser's preflight; `prepare` has refused foreign origins."""
+        self.set_header("Access-Control-Allow-Methods", ", ".join(self.SUPPORTED_METHODS))
+        self.set_header("Access-Control-Allow-Headers", ", ".join(CORS_HEADERS))
+        self.set_status(204)
+
+    def data_received(self, chunk: bytes) -> None:
+        self._body += chunk
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        self._gone.set()
+
+    async def _serve(self) -> None:
+        if self._transport.is_stopping:
+            raise HTTPError(503, "This Jupyter server is stopping.")
+        app: ASGIApp = await self._transport.app()
+        await app(self._scope(), self._receive, self._send)
+
+    def _scope(self) -> ASGIMessage:
+        request = self.request
+        return {
+            "type": "http",
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": request.protocol,
+            "path": request.path,
+            "query_string": request.query.encode(),
+            "headers": [
+                (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
+                for name, value in request.headers.get_all()
+            ],
+            "state": {"jupyter_handler": self},
+        }
+
+    @property
+    def client_left(self) -> bool:
+        """Whether the client closed the connection."""
+        return self._gone.is_set()
+
+    async def _receive(self) -> ASGIMessage:
+        if not self._body_was_taken:
+            self._body_was_taken = True
+            return {"type": "http.request", "body": bytes(self._body), "more_body": False}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: ASGIMessage) -> None:
+        if self._finished or self._gone.is_set():
+            return
+        if message["type"] == "http.response.start":
+            self._start_response(message)
+            return
+        if body := message.get("body"):
+            self.write(body)
+        if not message.get("more_body"):
+            self.finish()
+            return
+        self._touch()
+        try:
+            await self.flush()
+        except StreamClosedError:
+            self._gone.set()
+
+    def _start_response(self, message: ASGIMessage) -> None:
+        self.set_status(message["status"])
+        for name, value in message.get("headers", []):
+            if name.lower() not in _SKIPPED_HEADERS:
+                self.set_header(name.decode("latin-1"), value.decode("latin-1"))
+        if self._headers.get("Content-Type", "").startswith("text/event-stream"):
+            # Without delay for small packets, and never compressed: each event counts at once.
+            self.request.connection.stream.set_nodelay(True)  # type: ignore[union-attr]
+            self._transforms = []

@@ -1,0 +1,279 @@
+"""Turn the kernel messages of one run into the outputs of its cell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pycrdt import Array, Map, Text
+
+from .notebook import NotebookDocument
+
+OUTPUT_ORIGIN = "mcp-output"
+"""Origin of the transactions that write what a run produced; never part of an undo."""
+
+Output = dict[str, Any]
+"""An nbformat output. The text of a stream is one string."""
+
+Message = Mapping[str, Any]
+"""A message of the Jupyter protocol, or a part of one."""
+
+OUTPUT_TYPES = ("stream", "display_data", "execute_result", "error")
+
+_CONTROL = re.compile("[\n\r\b]")
+
+
+class StreamText:
+    """The text of a stream as a terminal prints it on one line after the other.
+
+    A carriage return goes back to the start of the line and a backspace one character, and
+    what follows overwrites. Only the last line can still change, so that a long text costs
+    its length once, however many messages it came in.
+    """
+
+    def __init__(self) -> None:
+        self._finished: list[str] = []
+        self._line: list[str] = []
+        self._length = 0
+        self._cursor = 0
+
+    @property
+    def mark(self) -> int:
+        """How many parts cannot change any more, for `since`."""
+        return len(self._finished)
+
+    @property
+    def line(self) -> str:
+        """The last line, which can still change."""
+        if len(self._line) > 1:
+            self._line = ["".join(self._line)]
+        return self._line[0] if self._line else ""
+
+    def since(self, mark: int) -> str:
+        """The text after the parts that `mark` counted."""
+        return "".join(self._finished[mark:]) + self.line
+
+    def write(self, text: str) -> None:
+        """Append what the kernel sent."""
+        start = 0
+        if "\n" in text and "\r" not in text and "\b" not in text:
+            # Whole lines can be taken at once, which most output consists of.
+            first, start = text.index("\n"), text.rindex("\n") + 1
+            self._put(text[:first])
+            self._finish(text[first:start])
+        for control in _CONTROL.finditer(text, start):
+            self._put(text[start : control.start()])
+            self._control(control.group())
+            start = control.end()
+        self._put(text[start:])
+
+    def _put(self, text: str) -> None:
+        end = self._cursor + len(text)
+        if self._cursor == self._length:
+            self._line.append(text)
+        else:
+            line = self.line
+            self._line = [line[: self._cursor], text, line[end:]]
+        self._cursor, self._length = end, max(end, self._length)
+
+    def _control(self, character: str) -> None:
+        if character == "\n":
+            self._finish("\n")
+        else:
+            self._cursor = 0 if character == "\r" else max(0, self._cursor - 1)
+
+    def _finish(self, text: str) -> None:
+        self._finished.append(self.line + text)
+        self._line, self._length, self._cursor = [], 0, 0
+
+
+class OutputArea:
+    """The outputs of one run, and how much of them the shared document has.
+
+    `apply` takes messages as they come and touches nothing but this object; `write` brings
+    the cell up to date in one transaction. So the caller decides how often people, and the
+    store behind the document, get an update.
+    """
+
+    def __init__(self) -> None:
+        self.cell_id = ""
+        self.execution_count: int | None = None
+        self._outputs: list[Output] = []
+        self._streams: dict[int, StreamText] = {}
+        self._display_ids: dict[str, list[int]] = {}
+        self._clear_before_next = False
+        # The document has the first `_written` outputs; the last of them may be a stream of
+        # which it has the parts before a mark and then a line, see `_continue_stream`.
+        self._written = 0
+        self._written_text = (0, "")
+        self._dirty = False
+        self._is_finished = False
+        self._abandoned = False
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether `write` has something to write."""
+        return self._dirty
+
+    @property
+    def outputs(self) -> list[Output]:
+        """All outputs so far, as nbformat has them."""
+        return [self._output(index) for index in range(len(self._outputs))]
+
+    def apply(self, message: Message) -> None:
+        """Take one message of the kernel; types that are no output are ignored."""
+        content, kind = message["content"], message["header"]["msg_type"]
+        if kind == "clear_output":
+            self._clear_before_next = bool(content.get("wait"))
+            if not self._clear_before_next:
+                self._clear()
+        elif kind == "execute_input":
+            self.execution_count = content.get("execution_count")
+        elif kind == "update_display_data":
+            self.update_display(content)
+        elif kind in OUTPUT_TYPES:
+            if self._clear_before_next:
+                self._clear_before_next = False
+                self._clear()
+            self._add(kind, content)
+
+    def update_display(self, content: Message) -> bool:
+        """Show new data in each output that was displayed under the same display id.
+
+        Returns whether there was any.
+        """
+        indexes = self._display_ids.get(_display_id(content), [])
+        for index in indexes:
+            self._outputs[index] |= _data(content)
+            self._redo_from(index)
+        return bool(indexes)
+
+    # Writing
+
+    def start(self, document: NotebookDocument, cell_id: str) -> str:
+        """Empty the cell's outputs, mark it running, and return the source that will run.
+
+        Raises:
+            CellNotFound: the cell was deleted.
+        """
+        self.cell_id = document.resolve(cell_id)
+        ycell = document.ycell(self.cell_id)
+        assert ycell is not None
+        with document.transaction(OUTPUT_ORIGIN):
+            ycell["outputs"].clear()
+            # A count that is set early would make JupyterLab show the cell as idle.
+            ycell["execution_count"] = None
+            ycell["execution_state"] = "running"
+            ycell["metadata"]["trusted"] = True
+            document.mark_dirty()
+        return str(ycell["source"])
+
+    def write(self, document: NotebookDocument) -> None:
+        """Bring the cell up to date, unless it is gone or somebody cleared it meanwhile."""
+        if self._dirty:
+            with document.transaction(OUTPUT_ORIGIN):
+                self._write_outputs(document.ycell(self.cell_id))
+                document.mark_dirty()
+
+    def finish(self, document: NotebookDocument) -> None:
+        """Bring the cell up to date and end its running state, in one transaction."""
+        with document.transaction(OUTPUT_ORIGIN):
+            ycell = document.ycell(self.cell_id)
+            self._write_outputs(ycell)
+            if ycell is not None and "execution_state" in ycell:
+                ycell["execution_count"] = self.execution_count
+                ycell["execution_state"] = "idle"
+                document.mark_dirty()
+        self._is_finished = True
+
+    # Inside
+
+    def _clear(self) -> None:
+        self._outputs.clear()
+        self._streams.clear()
+        self._display_ids.clear()
+        self._redo_from(0)
+
+    def _add(self, kind: str, content: Message) -> None:
+        self._dirty = True
+        if kind == "stream":
+            self._add_stream(str(content["name"]), str(content["text"]))
+            return
+        if display_id := _display_id(content):
+            self._display_ids.setdefault(display_id, []).append(len(self._outputs))
+        self._outputs.append({"output_type": kind} | _fields(kind, content))
+
+    def _add_stream(self, name: str, text: str) -> None:
+        # JupyterLab merges neighbours of the same name, so two of them would not match.
+        if not self._outputs or self._outputs[-1].get("name") != name:
+            self._streams[len(self._outputs)] = StreamText()
+            self._outputs.append({"output_type": "stream", "name": name})
+        self._streams[len(self._outputs) - 1].write(text)
+
+    def _output(self, index: int) -> Output:
+        stream = self._streams.get(index)
+        return self._outputs[index] | ({"text": stream.since(0)} if stream else {})
+
+    def _redo_from(self, index: int) -> None:
+        self._dirty = True
+        if index < self._written:
+            self._written = index
+            if stream := self._streams.get(index - 1):
+                # It is followed by what is redone, so the document has it whole.
+                self._written_text = stream.mark, stream.line
+
+    def _write_outputs(self, ycell: Map[Any] | None) -> None:
+        self._dirty, dirty = False, self._dirty
+        if not dirty or self._abandoned or ycell is None or "outputs" not in ycell:
+            return
+        shared: Array[Any] = ycell["outputs"]
+        reran = self._is_finished and ycell.get("execution_count") != self.execution_count
+        if reran or len(shared) < self._written:
+            # Somebody reran or cleared the cell: what it shows from now on is theirs.
+            self._abandoned = True
+            return
+        # JupyterLab follows changes at the end of the list only, so what comes after a change
+        # further up is written again.
+        del shared[self._written :]
+        self._continue_stream(shared)
+        shared.extend([_shared(self._output(i)) for i in range(self._written, len(self._outputs))])
+        self._note_written()
+
+    def _continue_stream(self, shared: Array[Any]) -> None:
+        stream = self._streams.get(self._written - 1)
+        if stream is None:
+            return
+        mark, line = self._written_text
+        text: Text = shared[self._written - 1]["text"]
+        more = stream.since(mark)
+        if not more.startswith(line):
+            del text[len(text) - len(line.encode()) :]
+            line = ""
+        if len(more) > len(line):
+            text += more[len(line) :]
+
+    def _note_written(self) -> None:
+        self._written = len(self._outputs)
+        if stream := self._streams.get(self._written - 1):
+            self._written_text = stream.mark, stream.line
+
+
+def _display_id(content: Message) -> str:
+    return str((content.get("transient") or {}).get("display_id") or "")
+
+
+def _data(content: Message) -> Output:
+    return {"data": dict(content["data"]), "metadata": dict(content.get("metadata") or {})}
+
+
+def _fields(kind: str, content: Message) -> Output:
+    if kind == "error":
+        return {name: content[name] for name in ("ename", "evalue", "traceback")}
+    count = {"execution_count": content["execution_count"]} if kind == "execute_result" else {}
+    return _data(content) | count
+
+
+def _shared(output: Output) -> Map[Any]:
+    text = {"text": Text(output["text"])} if output["output_type"] == "stream" else {}
+    return Map(output | text)

@@ -1,0 +1,330 @@
+"""Snapshots and outputs -> text and image blocks, within a budget.
+
+What a kernel printed is data: `text` marks each of its lines with `| `, which starts no line of
+ours. Sources are verbatim; the header above each says how many of its lines follow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain, groupby
+from typing import Any
+
+from mcp_types import ImageContent, TextContent
+
+from .images import UnusableImage, fit_image
+from .notebook import Cell
+from .output_parts import OutputPart, format_size, is_error, part_of, summary
+from .text import count, excerpt, narrow_table, printable, quoted_length
+
+Block = TextContent | ImageContent
+
+MAX_OUTPUTS = 40
+"""Outputs of one cell that are shown; earlier ones are only counted."""
+
+MAX_IMAGES_CHARS = 700_000
+"""All images of one answer, in base64: Python clients refuse an event of more than 1 MiB."""
+
+MIN_SOURCE_CHARS = 40
+"""With less room than this, a source is left out rather than cut."""
+
+OUTLINE_LINE_BYTES = 60
+
+_HEADING = re.compile(r"(#{1,6}) ")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one answer.
+
+    `max_output_chars` is for the text of all outputs; labels and notes may exceed it by 150
+    characters for each output. `max_image_bytes` is for one image as it is sent, in base64.
+    """
+
+    max_output_chars: int = 4_000
+    max_source_chars: int = 20_000
+    allow_images: bool = True
+    max_image_bytes: int = 60_000
+    max_images: int = 8
+    max_image_side: int = 1024
+
+
+# Cells
+
+
+def outline(cells: Sequence[Cell], states: Mapping[str, str] | None = None) -> str:
+    """A line for each cell, of about 60 bytes; cells are indented below their heading.
+
+    `states` replaces the run state of the cells whose ids it has.
+    """
+    lines = []
+    depth = 0
+    for cell in cells:
+        first = _first_line(cell)
+        heading = _HEADING.match(first) if cell.type == "markdown" else None
+        depth = len(heading[1]) if heading else depth
+        state = (states or {}).get(cell.id) or run_state(cell)
+        state = "" if state == "error" else state  # The summary of the outputs says which.
+        facts = [_length(cell) if "\n" in cell.source else "", state, summary(cell.outputs)]
+        indent = " " * (depth - 1 if heading else depth)
+        head = f"{indent}{cell.label} {_kind(cell)} {', '.join(filter(None, facts))}"
+        head = printable(head.rstrip())
+        room = max(OUTLINE_LINE_BYTES - len(head.encode(errors="replace")), 16)
+        lines.append(f"{head}: {_cut(first, room) if first else 'empty'}")
+    return _encodable("\n".join(lines))
+
+
+def sources(cells: Sequence[Cell], limits: Limits) -> str:
+    """A header for each cell and its source, until `max_source_chars` are used up."""
+    sections = _sections(cells, limits)
+    return _encodable("\n".join([*sections, *_left_out(cells[len(sections) :], "source")]))
+
+
+def full(cells: Sequence[Cell], limits: Limits) -> list[Block]:
+    """A header for each cell, its source and its outputs, which share one budget."""
+    sections = _sections(cells, limits)
+    groups = _fitted(
+        [(cell.outputs, _read_call(cell.id)) for cell in cells[: len(sections)]], limits
+    )
+    items = [[section, *group] for section, group in zip(sections, groups, strict=True)]
+    return _blocks([*chain.from_iterable(items), *_left_out(cells[len(sections) :], "full")])
+
+
+def cell(
+    cell: Cell, limits: Limits, *, outputs: bool = True, offset: int = 0, limit: int | None = None
+) -> list[Block]:
+    """One cell with its outputs; `offset` and `limit` are lines of its source, 0-based."""
+    items: list[str | ImageContent] = [_section(cell, limits.max_source_chars, offset, limit)]
+    if outputs:
+        items += _fitted([(cell.outputs, _read_call(cell.id, "max_chars=..."))], limits)[0]
+    return _blocks(items)
+
+
+def kernel(model: Mapping[str, Any]) -> str:
+    """One line on a running kernel, from Jupyter's model of it."""
+    notebooks = f", notebooks: {', '.join(paths)}" if (paths := model.get("notebooks")) else ""
+    return f"{model['name']} {model['id']} {model.get('execution_state', 'unknown')}{notebooks}"
+
+
+def run_state(cell: Cell) -> str:
+    """`never run`, `ok`, `error` or `running`; "" where nothing can run."""
+    if cell.type != "code":
+        return ""
+    if cell.execution_state == "running":
+        return "running"
+    if any(map(is_error, cell.outputs)):
+        return "error"
+    return "ok" if cell.outputs or cell.execution_count is not None else "never run"
+
+
+def _sections(cells: Sequence[Cell], limits: Limits) -> list[str]:
+    """Headers and sources of the first cells, as many as there is room for."""
+    sections: list[str] = []
+    left = limits.max_source_chars
+    for cell in cells:
+        if left <= 0 or left < min(len(cell.source), MIN_SOURCE_CHARS):
+            break
+        sections.append(_section(cell, left))
+        left -= len(sections[-1])
+    return sections
+
+
+def _section(cell: Cell, max_chars: int, offset: int = 0, limit: int | None = None) -> str:
+    """A header, the wanted lines of the source as far as they fit, and how to read on."""
+    lines = cell.source.split("\n") if cell.source else []
+    wanted = lines[offset:] if limit is None else lines[offset : offset + limit]
+    ends = accumulate(len(line) + 1 for line in wanted)
+    shown = wanted[: sum(end <= max_chars + 1 for end in ends)]
+    notes = []
+    if wanted and not shown:
+        shown = [wanted[0][:max_chars]]
+        missing = len(wanted[0]) - len(shown[0])
+        notes.append(f"… {count(missing, 'character')} of this line omitted")
+    end = offset + len(shown)
+    if rest := len(wanted) - len(shown):
+        call = _read_call(cell.id, f"offset={end}")
+        notes.append(f"… {count(rest, 'line')} omitted; to read on: {call}")
+    is_part = 0 < len(shown) < len(lines)
+    extent = f"lines {offset}-{end - 1} of {len(lines)}" if is_part else _length(cell)
+    return "\n".join([_header(cell, extent), *shown, *notes])
+
+
+def _header(cell: Cell, extent: str) -> str:
+    ran = f"In[{cell.execution_count}]" if cell.execution_count else ""
+    facts = ", ".join(filter(None, [ran, run_state(cell), extent]))
+    return printable(f"{cell.label} {_kind(cell)} {facts}")
+
+
+def _left_out(cells: Sequence[Cell], view: str) -> list[str]:
+    if not cells:
+        return []
+    chars = count(sum(len(cell.source) for cell in cells), "character")
+    call = f'read_notebook(view="{view}", cells="{_ranges([cell.position for cell in cells])}")'
+    return [f"… {count(len(cells), 'cell')} with {chars} of source omitted; to read on: {call}"]
+
+
+def _ranges(positions: Sequence[int]) -> str:
+    runs = groupby(enumerate(positions), key=lambda item: item[1] - item[0])
+    ends = [(run[0][1], run[-1][1]) for run in (list(items) for _, items in runs)]
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ends)
+
+
+def _read_call(cell_id: str, argument: str = "") -> str:
+    return f'read_cell(cell="{cell_id}"{argument and ", " + argument})'
+
+
+def _kind(cell: Cell) -> str:
+    return "md" if cell.type == "markdown" else cell.type
+
+
+def _length(cell: Cell) -> str:
+    return count(cell.source.count("\n") + 1 if cell.source else 0, "line")
+
+
+def _first_line(cell: Cell) -> str:
+    """The first line that says what the cell does; a comment only where there is no code."""
+    lines = [line for line in map(str.strip, cell.source[:4_000].split("\n")) if line]
+    if cell.type == "code":
+        return next((line for line in lines if not line.startswith("#")), "".join(lines[:1]))
+    return "".join(lines[:1])
+
+
+def _cut(line: str, max_bytes: int) -> str:
+    line = printable(line.replace("\t", " "))
+    encoded = line.encode(errors="replace")
+    if len(encoded) <= max_bytes:
+        return line
+    return encoded[: max_bytes - 3].decode(errors="ignore").rstrip() + "…"
+
+
+# Outputs
+
+
+def outputs(outputs: Sequence[Any], limits: Limits, *, rest: str = "") -> list[Block]:
+    """A label for each output, its text below the label, and images where they belong.
+
+    `rest` is the call that shows more; it is named at the end if text was omitted.
+    An output that is not valid nbformat is named.
+    """
+    return _blocks(_fitted([(outputs, rest)], limits)[0])
+
+
+def _fitted(
+    groups: Sequence[tuple[Sequence[Any], str]], limits: Limits
+) -> list[list[str | ImageContent]]:
+    """The outputs of several cells, each with the call that shows more, in one budget."""
+    parts = [[part_of(output) for output in outputs[-MAX_OUTPUTS:]] for outputs, _ in groups]
+    for group in filter(None, parts):
+        group[-1].weight += 2
+    everything = list(chain.from_iterable(parts))
+    images = iter(_take_images(everything, limits))
+    reserved = max((len(_rest_note(rest)) for _, rest in groups), default=0)
+    shares = iter(_shares(everything, limits.max_output_chars - reserved))
+    fitted = []
+    for (outputs, rest), group in zip(groups, parts, strict=True):
+        hidden = outputs[: len(outputs) - len(group)]
+        items: list[str | ImageContent] = []
+        if hidden:
+            items.append(f"… {count(len(hidden), 'earlier output')} omitted: {summary(hidden)}")
+        texts = [_within(part, next(shares)) for part in group]
+        for text, _ in texts:
+            items += filter(None, (text, next(images)))
+        if rest and any(is_cut for _, is_cut in texts):
+            items.append(_rest_note(rest))
+        fitted.append(items)
+    return fitted
+
+
+def _rest_note(rest: str) -> str:
+    return f"… to see what was omitted: {rest}"
+
+
+def _within(part: OutputPart, max_chars: int) -> tuple[str, bool]:
+    """The text of one output, and whether some of it is missing."""
+    lines, note = part.lines, ""
+    if part.may_be_table and quoted_length(lines) > max_chars:
+        lines, note = narrow_table(lines)
+    entries, is_cut = excerpt(lines, max_chars)
+    return "\n".join(filter(None, [_label(part), *entries, note])), is_cut or bool(note)
+
+
+def _label(part: OutputPart) -> str:
+    return f"{part.kind}: {', '.join(part.facts)}".rstrip()
+
+
+def _shares(parts: Sequence[OutputPart], max_chars: int) -> list[int]:
+    """What each output may take: small ones what they need, large ones more by their weight."""
+    left = max(max_chars - sum(len(_label(part)) + 1 for part in parts), 0)
+    weights = sum(part.weight for part in parts)
+    needs = [quoted_length(part.lines) for part in parts]
+    shares = [0] * len(parts)
+    for i in sorted(range(len(parts)), key=lambda i: needs[i] / parts[i].weight):
+        shares[i] = min(needs[i], left * parts[i].weight // weights)
+        left -= shares[i]
+        weights -= parts[i].weight
+    return shares
+
+
+def _take_images(parts: Sequence[OutputPart], limits: Limits) -> list[ImageContent | None]:
+    """The image to send with each part; what to say of it joins the facts of the part."""
+    surplus = sum(part.image is not None for part in parts) - limits.max_images
+    left = MAX_IMAGES_CHARS
+    taken: list[ImageContent | None] = []
+    for part in parts:
+        image = None
+        if part.image:
+            fact, image = _image(*part.image, limits, is_wanted=surplus <= 0)
+            surplus -= 1
+            if image and len(image.data) > left:
+                fact, image = f"{fact}, not shown: the images before it fill this answer", None
+            left -= len(image.data) if image else 0
+            part.facts.insert(0, fact)
+        taken.append(image)
+    return taken
+
+
+def _image(
+    mime_type: str, data: str, limits: Limits, is_wanted: bool
+) -> tuple[str, ImageContent | None]:
+    size = format_size(len(data) * 3 // 4)
+    if not limits.allow_images:
+        return f"{mime_type}, {size}, not shown: images are switched off", None
+    if not is_wanted:
+        return f"{mime_type}, {size}, not shown: only the last {limits.max_images} are", None
+    try:
+        image = fit_image(data, limits.max_image_side, limits.max_image_bytes)
+    except UnusableImage as error:
+        return f"{mime_type}, {size}, not shown: {error}", None
+    fact = f"{mime_type} {_pixels(image.original_size)}, {size}"
+    if not image.is_original:
+        sent = format_size(len(image.data) * 3 // 4)
+        fact += f", scaled to {image.mime_type} {_pixels(image.size)}, {sent}"
+    return fact, ImageContent(type="image", data=image.data, mime_type=image.mime_type)
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _blocks(items: Iterable[str | ImageContent]) -> list[Block]:
+    blocks: list[Block] = []
+    texts: list[str] = []
+    for item in items:
+        if isinstance(item, str):
+            texts.append(item)
+        else:
+            # Never two images in a row: each comes after its label.
+            blocks += [_text_block(texts), item]
+            texts = []
+    return [*blocks, _text_block(texts)] if texts else blocks
+
+
+def _text_block(texts: Iterable[str]) -> TextContent:
+    return TextContent(type="text", text=_encodable("\n".join(texts)))
+
+
+def _encodable(text: str) -> str:
+    # A lone surrogate would break the answer when it is sent.
+    return text.encode(errors="replace").decode()

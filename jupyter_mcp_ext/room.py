@@ -1,0 +1,318 @@
+"""Paths to live notebooks: the adapter to jupyter-collaboration's rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+import nbformat
+from anyio import move_on_after, sleep
+from jupyter_server.utils import ensure_async
+from jupyter_server_ydoc.app import YDocExtension
+from jupyter_server_ydoc.rooms import DocumentRoom
+from tornado.web import HTTPError
+
+from .errors import InvalidRequest, NotANotebook, NotebookExists, NotebookNotFound, Unavailable
+from .notebook import NotebookDocument
+
+SAVE_INTERVAL_SECONDS = 5.0
+"""How often a notebook is saved while a run keeps changing it."""
+
+SAVE_PAUSE_FACTOR = 20
+"""The pause between two such saves is at least this many times the last one's duration."""
+
+CLOSE_GRACE_SECONDS = 1.5
+"""How long stopping waits for the last edits to reach the disk."""
+
+MAX_DIRECTORIES = 1000
+"""How many directories a search for notebooks looks into."""
+
+
+class _Keeper:
+    """Stands among a room's clients like a browser, so that nobody frees the room under us."""
+
+    path = "jupyter_mcp_ext"
+
+    async def send(self, message: bytes) -> None:
+        """Take an update; the document has it already."""
+
+
+@dataclass
+class _Lease:
+    room: DocumentRoom
+    document: NotebookDocument
+    keeper: _Keeper = field(default_factory=_Keeper)
+    users: int = 0
+
+
+class NotebookRooms:
+    """The rooms of this server's notebooks, shared with every browser that has them open.
+
+    `settings` are those of Jupyter's web application: the collaboration extension, the
+    contents manager and the file id manager are looked up when they are needed, since
+    extensions load in alphabetical order.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._leases: dict[str, _Lease] = {}
+
+    @asynccontextmanager
+    async def open(self, path: str) -> AsyncIterator[NotebookDocument]:
+        """The live notebook at `path`, from the server's root, held open while in use.
+
+        Joins the room that the browsers use, and makes it where there is none. Afterwards
+        the room stays for the time that jupyter-collaboration grants a document without
+        clients; then it is saved and freed.
+
+        Raises:
+            NotebookNotFound: nothing is there.
+            NotANotebook: what is there cannot be read as a notebook.
+            Unavailable: collaboration is missing or switched off.
+        """
+        lease = await self._acquire(await self.find(path))
+        try:
+            await lease.document.settled()
+            yield lease.document
+        finally:
+            self._release(lease)
+
+    async def find(self, path: str) -> str:
+        """The path in the form that names it everywhere, checked by the contents manager.
+
+        Raises:
+            NotebookNotFound, NotANotebook: as `open`.
+        """
+        try:
+            model = await ensure_async(self._contents.get(clean_path(path), content=False))
+        except HTTPError as error:
+            raise NotebookNotFound(path, _reason(error)) from error
+        if model["type"] != "notebook":
+            raise NotANotebook(path, f"it is a {model['type']}")
+        return clean_path(path)
+
+    async def create(self, path: str, metadata: dict[str, Any]) -> str:
+        """Make an empty notebook file; return its path.
+
+        Raises:
+            NotebookExists: something is there already.
+            InvalidRequest: the contents manager refuses the path.
+        """
+        clean = clean_path(path)
+        if not clean.endswith(".ipynb"):
+            raise InvalidRequest(f"{path!r} does not end in .ipynb.", "Add the ending.")
+        is_hidden = any(part.startswith(".") for part in clean.split("/"))
+        if is_hidden and not self._contents.allow_hidden:
+            raise InvalidRequest(f"{path!r} is hidden.", "Choose a name without a leading dot.")
+        content = nbformat.v4.new_notebook(metadata=metadata)
+        model = {"type": "notebook", "format": "json", "content": content}
+        try:
+            if await ensure_async(self._contents.file_exists(clean)):
+                raise NotebookExists(clean)
+            if not await ensure_async(self._contents.dir_exists(posixpath.dirname(clean))):
+                raise InvalidRequest(f"The directory of {path!r} does not exist.")
+            await ensure_async(self._contents.save(model, clean))
+        except HTTPError as error:
+            raise InvalidRequest(f"{path!r} cannot be created: {_reason(error)}.") from error
+        room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(clean))
+        if room is not None:
+            # The room of a deleted notebook of that name: let it see the new file now.
+            await room._file.maybe_notify()
+        return clean
+
+    async def notebooks(self, directory: str, recursive: bool) -> AsyncIterator[dict[str, Any]]:
+        """The contents model of each notebook below a directory, nearest first.
+
+        Looks into at most MAX_DIRECTORIES directories.
+
+        Raises:
+            NotebookNotFound: there is no such directory.
+        """
+        waiting = [clean_path(directory)]
+        for _ in range(MAX_DIRECTORIES):
+            if not waiting:
+                return
+            entries = await self._list(waiting.pop(0))
+            for entry in entries:
+                if entry["type"] == "notebook":
+                    yield entry
+                elif entry["type"] == "directory" and recursive:
+                    waiting.append(entry["path"])
+
+    def is_live(self, path: str) -> bool:
+        """Whether the notebook is in memory, opened by a browser or by us."""
+        return self._room_id(path) in self._collaboration.ywebsocket_server.rooms
+
+    async def keep_saved(self, document: NotebookDocument) -> None:
+        """Save the notebook every few seconds, until cancelled.
+
+        The room's own save waits for a pause in the changes, which a run that keeps printing
+        never makes.
+        """
+        pause = SAVE_INTERVAL_SECONDS
+        while True:
+            await sleep(pause)
+            started = monotonic()
+            for lease in self._leases.values():
+                if lease.document is document:
+                    await _save_pending(lease.room)
+            pause = max(SAVE_INTERVAL_SECONDS, SAVE_PAUSE_FACTOR * (monotonic() - started))
+
+    async def close(self) -> None:
+        """Save what is not on disk yet, for a short time at most."""
+        with move_on_after(CLOSE_GRACE_SECONDS):
+            for lease in list(self._leases.values()):
+                await _save_pending(lease.room)
+
+    # Leases
+
+    async def _acquire(self, path: str) -> _Lease:
+        collaboration, room_id = self._collaboration, self._room_id(path)
+        lease = self._leases.get(room_id)
+        if lease is None or collaboration.ywebsocket_server.rooms.get(room_id) is not lease.room:
+            lease = self._lease(room_id, await self._join(path, room_id))
+        # Nothing is awaited between joining and here, or the room could be freed meanwhile.
+        lease.users += 1
+        lease.room.clients.add(lease.keeper)
+        if lease.room.cleaner is not None:
+            lease.room.cleaner.cancel()
+        if not lease.room.ready:
+            await self._initialize(path, lease)
+        return lease
+
+    async def _join(self, path: str, room_id: str) -> DocumentRoom:
+        collaboration = self._collaboration
+        rooms = collaboration.ywebsocket_server.rooms
+        is_new = room_id not in rooms
+        try:
+            await collaboration.get_document(room_id=room_id, copy=False, create=True)
+        except Exception as error:
+            # Whatever went wrong, a room that was not initialized must not stay: it would
+            # show an empty notebook to everybody and save nothing.
+            rooms.pop(room_id, None)
+            raise NotANotebook(path, _reason(error)) from error
+        room: DocumentRoom = rooms[room_id]
+        if is_new:
+            self._lease(room_id, room).document.end_stale_runs()
+        return room
+
+    def _lease(self, room_id: str, room: DocumentRoom) -> _Lease:
+        lease = self._leases.get(room_id)
+        if lease is None or lease.room is not room:
+
+            async def settled() -> None:
+                while room._update_lock.locked():
+                    async with room._update_lock:
+                        pass
+
+            document = NotebookDocument(room._document, room._file.path, settled)
+            lease = self._leases[room_id] = _Lease(room, document)
+        return lease
+
+    async def _initialize(self, path: str, lease: _Lease) -> None:
+        try:
+            async with self._collaboration._room_locks[lease.room.room_id]:
+                await lease.room.initialize()
+        except Exception as error:
+            self._release(lease)
+            raise NotANotebook(path, _reason(error)) from error
+
+    def _release(self, lease: _Lease) -> None:
+        lease.users -= 1
+        if not lease.users:
+            # Browsers cancel a room's cleaner when they come, so it must be an asyncio.Task.
+            lease.room.cleaner = asyncio.create_task(self._free(lease))
+
+    async def _free(self, lease: _Lease) -> None:
+        delay = self._collaboration.document_cleanup_delay
+        if delay is None:
+            return
+        try:
+            await asyncio.sleep(delay)
+            async with self._collaboration._room_locks[lease.room.room_id]:
+                await _save_pending(lease.room)
+                if lease.room.clients == {lease.keeper}:
+                    await self._delete(lease)
+        finally:
+            if not lease.users:
+                self._forget(lease)
+
+    async def _delete(self, lease: _Lease) -> None:
+        loaders, file_id = self._collaboration.file_loaders, lease.room._file.file_id
+        self._forget(lease)
+        await self._collaboration.ywebsocket_server.delete_room(room=lease.room)
+        if file_id in loaders and not loaders[file_id].number_of_subscriptions:
+            await loaders.remove(file_id)
+
+    def _forget(self, lease: _Lease) -> None:
+        lease.room.clients.discard(lease.keeper)
+        if self._leases.get(lease.room.room_id) is lease:
+            del self._leases[lease.room.room_id]
+            lease.document.close()
+
+    # Jupyter's own parts
+
+    async def _list(self, directory: str) -> list[dict[str, Any]]:
+        try:
+            model = await ensure_async(self._contents.get(directory, type="directory"))
+        except HTTPError as error:
+            raise NotebookNotFound(directory, _reason(error)) from error
+        return sorted(model["content"], key=lambda entry: str(entry["name"]))
+
+    @property
+    def _contents(self) -> Any:
+        return self._settings["contents_manager"]
+
+    @property
+    def _collaboration(self) -> YDocExtension:
+        extension = self._settings.get("jupyter_server_ydoc")
+        if not isinstance(extension, YDocExtension):
+            raise Unavailable(
+                "jupyter-collaboration is not running in this Jupyter server.",
+                "Install it with `pip install jupyter-collaboration` and restart the server.",
+            )
+        if extension.disable_rtc:
+            raise Unavailable(
+                "Real-time collaboration is switched off in this Jupyter server.",
+                "Remove YDocExtension.disable_rtc from its configuration.",
+            )
+        return extension
+
+    def _room_id(self, path: str) -> str:
+        return f"json:notebook:{self._settings['file_id_manager'].index(path)}"
+
+
+def clean_path(path: str) -> str:
+    """A path from the server's root in its one spelling, without slashes at the ends.
+
+    Raises:
+        InvalidRequest: it leads out of the root.
+    """
+    clean = posixpath.normpath(path.strip().strip("/"))
+    if clean.startswith("..") or "\0" in clean:
+        raise InvalidRequest(
+            f"The path {path!r} leads out of the server's root.", "Paths start at the root."
+        )
+    return "" if clean == "." else clean
+
+
+async def _save_pending(room: DocumentRoom) -> None:
+    """Do now the save that the room has put off; it puts none off when people want none."""
+    pending = room._saving_document
+    if pending is None or pending.done():
+        return
+    save = room._save_to_disc()
+    if save is not None:
+        await asyncio.shield(save)
+
+
+def _reason(error: Exception) -> str:
+    """What a manager of Jupyter says went wrong, without the paths of this machine."""
+    if isinstance(error, HTTPError):
+        return error.reason or {404: "it does not exist"}.get(error.status_code, "it is refused")
+    return type(error).__name__

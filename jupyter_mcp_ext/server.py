@@ -1,0 +1,110 @@
+"""Toolsets to an MCP server, and the one boundary that turns failures into answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from logging import Logger, getLogger
+from typing import Any
+
+from jupyter_server.utils import ensure_async
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+    TextContent,
+)
+from pydantic import ValidationError
+
+from . import __version__
+from .errors import MCPExtensionError
+from .tools import TOOLSETS
+from .tools.toolset import Services, Tool, ToolContext
+
+INSTRUCTIONS = (
+    "Live Jupyter notebooks, shared with the people who have them open. Every call names its "
+    "notebook by path; nothing has to be opened first. Cells are named by id (preferred), by "
+    "unique id prefix or by 0-based position; answers show them as `[position] id`."
+)
+
+
+def create_server(services: Services, toolsets: Sequence[str], log: Logger) -> Server[Any]:
+    """The MCP server with the tools of the named toolsets, in the order shown to models."""
+    chosen = [toolset for toolset in TOOLSETS if toolset.name in toolsets]
+    tools = {tool.name: tool for toolset in chosen for tool in toolset.tools}
+    listed = ListToolsResult(tools=[tool.description for tool in tools.values()])
+
+    async def list_tools(ctx: Any, params: Any) -> ListToolsResult:
+        return listed
+
+    async def call_tool(ctx: Any, params: CallToolRequestParams) -> CallToolResult:
+        tool = tools.get(params.name)
+        if tool is None:
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name[:100]!r}")
+        return await _answer(tool, _context(tool.name, services, ctx), params.arguments or {}, log)
+
+    _route_logs(log)
+    server: Server[Any] = Server(
+        "jupyter-mcp-ext",
+        version=__version__,
+        title="Jupyter",
+        instructions=" ".join([INSTRUCTIONS, *(t.instructions for t in chosen if t.instructions)]),
+        # Otherwise the SDK runs tools/list for each call of the 2026-07-28 protocol.
+        get_tool_input_schema=lambda name: (
+            tools[name].description.input_schema if name in tools else None
+        ),
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
+    # The SDK traces each message for OpenTelemetry, which nothing here collects.
+    server.middleware.clear()
+    return server
+
+
+async def _answer(
+    tool: Tool, context: ToolContext, arguments: dict[str, Any], log: Logger
+) -> CallToolResult:
+    try:
+        return CallToolResult(content=[*await tool.call(context, arguments)])
+    except MCPExtensionError as error:
+        return _failure(str(error))
+    except ValidationError as error:
+        return _failure(f"{tool.name} cannot take these arguments. {_explain(error)}")
+    except Exception:
+        # A bug of ours: the log has it, and the model must not see our internals.
+        log.exception("The tool %s failed", tool.name)
+        return _failure(f"{tool.name} failed inside the Jupyter server; its log has the reason.")
+
+
+def _failure(text: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def _explain(error: ValidationError) -> str:
+    problems = (
+        f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)[:5]
+    )
+    return "; ".join(problems) + "."
+
+
+def _context(tool: str, services: Services, ctx: Any) -> ToolContext:
+    handler = ctx.request.scope["state"]["jupyter_handler"]
+
+    async def is_permitted(action: str, resource: str) -> bool:
+        authorized = handler.authorizer.is_authorized(
+            handler, handler.current_user, action, resource
+        )
+        return bool(await ensure_async(authorized))
+
+    return ToolContext(tool, services, is_permitted, lambda: handler.client_left)
+
+
+def _route_logs(log: Logger) -> None:
+    """Let Jupyter's log have the SDK's warnings, in Jupyter's form and once."""
+    sdk = getLogger("mcp")
+    sdk.handlers = list(log.handlers)
+    sdk.setLevel("WARNING")
+    sdk.propagate = not log.handlers

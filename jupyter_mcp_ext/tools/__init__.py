@@ -1,0 +1,7 @@
+"""The tools, in the order shown to models."""
+
+from __future__ import annotations
+
+from . import cells, execution, kernels, notebooks
+
+TOOLSETS = (notebooks.TOOLSET, cells.TOOLSET, execution.TOOLSET, kernels.TOOLSET)

@@ -1,0 +1,160 @@
+"""Tools that change cells."""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+from typing import Literal
+
+from mcp_types import TextContent
+
+from ..errors import RemovalNotConfirmed, WrongCellType
+from ..notebook import Cell, NotebookDocument
+from .running import answer
+from .toolset import (
+    EXECUTE,
+    READ,
+    WRITE,
+    After,
+    Block,
+    CellReference,
+    CellReferences,
+    CellType,
+    Notebook,
+    ToolContext,
+    Toolset,
+    WaitSeconds,
+)
+
+TOOLSET = Toolset("cells", "Edits show in JupyterLab at once; a write answers with the new state.")
+
+MOST = 0.5
+"""From which share of a notebook on a removal has to be confirmed..."""
+
+FEW = 3
+"""... unless it is of so few cells at most."""
+
+
+@TOOLSET.tool(
+    "Insert cell", read_only=False, destructive=False, idempotent=False, needs=[READ, WRITE]
+)
+async def insert_cell(
+    context: ToolContext,
+    notebook: Notebook,
+    source: str,
+    cell_type: CellType = "code",
+    after: After = "end",
+    execute: bool = False,
+    wait_seconds: WaitSeconds = None,
+) -> list[Block]:
+    """Insert a cell and, with execute=true, run it."""
+    if execute:
+        await context.require(EXECUTE)
+        _check_runs("The new cell", cell_type)
+    async with context.services.rooms.open(notebook) as document:
+        cell = document.insert_cell(source, cell_type, after, trusted=execute)
+        text = f"{cell.label} inserted ({cell.type}) {_between(document, cell)}"
+        return await _written(context, document, cell, text, execute, wait_seconds)
+
+
+@TOOLSET.tool("Edit cell", read_only=False, destructive=True, idempotent=False, needs=[READ, WRITE])
+async def edit_cell(
+    context: ToolContext,
+    notebook: Notebook,
+    cell: CellReference,
+    old_text: str,
+    new_text: str,
+    replace_all: bool = False,
+    execute: bool = False,
+    wait_seconds: WaitSeconds = None,
+) -> list[Block]:
+    """Replace a text that occurs once in a cell's source; the smallest possible change.
+
+    Space at line ends and common indentation may differ. Outputs stay until the next run.
+    """
+    if execute:
+        await context.require(EXECUTE)
+    async with context.services.rooms.open(notebook) as document:
+        if execute:
+            found = document.cell(cell)
+            _check_runs(found.label, found.type)
+        before, now = document.replace_text(cell, old_text, new_text, replace_all)
+        text = f"{now.label} edited\n{_diff(before, now)}"
+        return await _written(context, document, now, text, execute, wait_seconds)
+
+
+@TOOLSET.tool(
+    "Overwrite cell", read_only=False, destructive=True, idempotent=True, needs=[READ, WRITE]
+)
+async def overwrite_cell(
+    context: ToolContext,
+    notebook: Notebook,
+    cell: CellReference,
+    source: str,
+    cell_type: Literal["keep", "code", "markdown", "raw"] = "keep",
+    execute: bool = False,
+    wait_seconds: WaitSeconds = None,
+) -> list[Block]:
+    """Give a cell a new source, and another type if asked; its id stays."""
+    if execute:
+        await context.require(EXECUTE)
+    async with context.services.rooms.open(notebook) as document:
+        if execute:
+            found = document.cell(cell)
+            _check_runs(found.label, found.type if cell_type == "keep" else cell_type)
+        before, now = document.replace_source(cell, source, cell_type)
+        text = f"{now.label} overwritten ({now.type})\n{_diff(before, now)}"
+        return await _written(context, document, now, text, execute, wait_seconds)
+
+
+@TOOLSET.tool(
+    "Delete cells", read_only=False, destructive=True, idempotent=False, needs=[READ, WRITE]
+)
+async def delete_cells(
+    context: ToolContext, notebook: Notebook, cells: CellReferences, confirm_removal: bool = False
+) -> str:
+    """Delete cells. Removing most of a notebook needs confirm_removal=true."""
+    async with context.services.rooms.open(notebook) as document:
+        chosen, total = document.resolve_many(cells), len(document.cell_ids)
+        if len(chosen) > max(FEW, total * MOST) and not confirm_removal:
+            raise RemovalNotConfirmed(len(chosen), total)
+        deleted = document.delete_cells(chosen)
+        left = len(document.cell_ids)
+    listed = "\n".join(f"{cell.label} deleted: {_first_line(cell)}" for cell in deleted)
+    return f"{listed}\n{left} cells are left."
+
+
+def _check_runs(label: str, cell_type: str) -> None:
+    if cell_type != "code":
+        raise WrongCellType(label, cell_type, "code")
+
+
+async def _written(
+    context: ToolContext,
+    document: NotebookDocument,
+    cell: Cell,
+    text: str,
+    execute: bool,
+    wait_seconds: float | None,
+) -> list[Block]:
+    written: list[Block] = [TextContent(type="text", text=text)]
+    if not execute:
+        return written
+    execution = context.services.executor.submit_cell(document.path, cell)
+    return [*await answer(context, execution, wait_seconds), *written]
+
+
+def _between(document: NotebookDocument, cell: Cell) -> str:
+    ids = document.cell_ids
+    above = f"after {ids[cell.position - 1]}" if cell.position else "at the start"
+    is_last = cell.position == len(ids) - 1
+    return above if is_last else f"{above}, before {ids[cell.position + 1]}"
+
+
+def _diff(before: Cell, now: Cell) -> str:
+    lines = unified_diff(before.source.splitlines(), now.source.splitlines(), n=1, lineterm="")
+    changed = [line for line in lines if not line.startswith(("---", "+++"))]
+    return "\n".join(changed) or "The source is the same as before."
+
+
+def _first_line(cell: Cell) -> str:
+    return cell.source.strip().partition("\n")[0][:60]

@@ -1,0 +1,102 @@
+"""Tools that run cells and code."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ..errors import InvalidRequest, WrongCellType
+from .running import answer, report
+from .toolset import (
+    EXECUTE,
+    READ,
+    SEE_KERNELS,
+    WRITE,
+    Block,
+    CellReference,
+    Kernel,
+    MaxChars,
+    Notebook,
+    OnTimeout,
+    ToolContext,
+    Toolset,
+    WaitSeconds,
+    kernel_of,
+)
+
+TOOLSET = Toolset(
+    "execution",
+    "A run that outlasts wait_seconds goes on; poll it with get_execution.",
+)
+
+
+@TOOLSET.tool(
+    "Run cell", read_only=False, destructive=True, idempotent=False, needs=[READ, WRITE, EXECUTE]
+)
+async def execute_cell(
+    context: ToolContext,
+    notebook: Notebook,
+    cell: CellReference,
+    wait_seconds: WaitSeconds = None,
+    on_timeout: OnTimeout = "leave",
+    max_chars: MaxChars = None,
+) -> list[Block]:
+    """Run a code cell on the notebook's kernel; outputs go into the notebook."""
+    async with context.services.rooms.open(notebook) as document:
+        found = document.cell(cell)
+        if found.type != "code":
+            raise WrongCellType(found.label, found.type, "code")
+        execution = context.services.executor.submit_cell(document.path, found)
+    return await answer(context, execution, wait_seconds, on_timeout, max_chars)
+
+
+@TOOLSET.tool("Run code", read_only=False, destructive=True, idempotent=False, needs=[EXECUTE])
+async def execute_code(
+    context: ToolContext,
+    code: str,
+    notebook: Notebook = "",
+    kernel: Kernel = "",
+    wait_seconds: WaitSeconds = None,
+    on_timeout: OnTimeout = "leave",
+    max_chars: MaxChars = None,
+) -> list[Block]:
+    """Run code on a kernel without a trace in the notebook: to look, test, install.
+
+    Name a notebook or a kernel. Takes what a cell takes: %magics, !shell, %%bash.
+    """
+    if bool(notebook) == bool(kernel):
+        raise InvalidRequest("Name either a notebook or a kernel.")
+    if notebook:
+        await context.require(READ)
+        notebook = await context.services.rooms.find(notebook)
+    execution = context.services.executor.submit_code(code, notebook, kernel)
+    return await answer(context, execution, wait_seconds, on_timeout, max_chars)
+
+
+@TOOLSET.tool(
+    "Get execution", read_only=True, destructive=False, idempotent=True, needs=[SEE_KERNELS]
+)
+async def get_execution(
+    context: ToolContext,
+    execution: Annotated[str, Field(description='Id from a run, such as "r7".')],
+    wait_seconds: WaitSeconds = 0,
+    max_chars: MaxChars = None,
+) -> list[Block]:
+    """Status and outputs so far of a run, waiting for its end if asked."""
+    found = context.services.executor.get(execution)
+    await found.wait(wait_seconds or 0)
+    return report(context, found, max_chars)
+
+
+@TOOLSET.tool(
+    "Interrupt kernel", read_only=False, destructive=True, idempotent=True, needs=[EXECUTE]
+)
+async def interrupt_kernel(
+    context: ToolContext, notebook: Notebook = "", kernel: Kernel = ""
+) -> str:
+    """Stop what a kernel runs now (KeyboardInterrupt); its variables stay."""
+    connection = await kernel_of(context, notebook, kernel)
+    if await context.services.kernels.interrupt(connection):
+        return f"Interrupted; kernel {connection.kernel_id} is idle."
+    return f"Nothing was running on kernel {connection.kernel_id}."

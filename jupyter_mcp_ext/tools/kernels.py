@@ -1,0 +1,44 @@
+"""Tools that see and control kernels."""
+
+from __future__ import annotations
+
+from .. import render
+from .toolset import (
+    CONTROL_KERNELS,
+    SEE_KERNELS,
+    Kernel,
+    Notebook,
+    ToolContext,
+    Toolset,
+    kernel_of,
+)
+
+TOOLSET = Toolset("kernels")
+
+
+@TOOLSET.tool(
+    "List kernels", read_only=True, destructive=False, idempotent=True, needs=[SEE_KERNELS]
+)
+async def list_kernels(context: ToolContext) -> str:
+    """List running kernels with their notebooks, and kernelspecs that can be started."""
+    kernels = context.services.kernels
+    running = [render.kernel(model) for model in await kernels.list()]
+    specs = [
+        f"{name}: {spec['display_name']} ({spec['language']})"
+        for name, spec in (await kernels.kernelspecs()).items()
+    ]
+    return "\n".join(["running:", *(running or ["none"]), "can be started:", *(specs or ["none"])])
+
+
+@TOOLSET.tool(
+    "Restart kernel",
+    read_only=False,
+    destructive=True,
+    idempotent=True,
+    needs=[CONTROL_KERNELS],
+)
+async def restart_kernel(context: ToolContext, notebook: Notebook = "", kernel: Kernel = "") -> str:
+    """Restart a kernel: all its variables are lost, what it runs ends."""
+    connection = await kernel_of(context, notebook, kernel)
+    await context.services.kernels.restart(connection)
+    return f"Restarted kernel {connection.kernel_id}; its variables are gone."

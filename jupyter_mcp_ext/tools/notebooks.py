@@ -1,0 +1,146 @@
+"""Tools that find, open and read notebooks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from mcp_types import TextContent
+from pydantic import Field, WithJsonSchema
+
+from .. import render
+from ..kernel import Kernels
+from ..notebook import NotebookDocument
+from .toolset import (
+    EXECUTE,
+    READ,
+    WRITE,
+    Block,
+    CellReference,
+    CellReferences,
+    MaxChars,
+    Notebook,
+    ToolContext,
+    Toolset,
+)
+
+TOOLSET = Toolset("notebooks", "Start with open_notebook or read_notebook.")
+
+Directory = Annotated[str, Field(description="Path from the server's root.")]
+
+
+@TOOLSET.tool("List notebooks", read_only=True, destructive=False, idempotent=True, needs=[READ])
+async def list_notebooks(
+    context: ToolContext,
+    directory: Directory = "",
+    recursive: bool = True,
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100,
+) -> str:
+    """List notebooks: path, whether live (in memory), kernel, last modified."""
+    services = context.services
+    kernels = {
+        path: model for model in await services.kernels.list() for path in model["notebooks"]
+    }
+    lines, total = [], 0
+    async for model in services.rooms.notebooks(directory, recursive):
+        total += 1
+        if total <= limit:
+            lines.append(_listed(model, services.rooms.is_live(model["path"]), kernels))
+    if total > limit:
+        lines.append(f"{total - limit} more; name a directory or raise limit.")
+    return "\n".join(lines) or "There are no notebooks here. open_notebook(create=true) makes one."
+
+
+@TOOLSET.tool(
+    "Open notebook", read_only=False, destructive=False, idempotent=True, needs=[READ, EXECUTE]
+)
+async def open_notebook(
+    context: ToolContext,
+    notebook: Notebook,
+    create: bool = False,
+    kernel_name: Annotated[str, Field(description="Kernelspec, for a kernel to start.")] = "",
+) -> str:
+    """Open a notebook and see its outline, kernel and the people in it.
+
+    Starts its kernel if it has none. create=true makes a new notebook.
+    """
+    services = context.services
+    if create:
+        await context.require(WRITE)
+        metadata = await _kernelspec_metadata(services.kernels, kernel_name)
+        notebook = await services.rooms.create(notebook, metadata)
+    async with services.rooms.open(notebook) as document:
+        name = kernel_name or document.kernelspec_name
+        connection = await services.kernels.attached_to(document.path, name)
+        kernel = render.kernel(await services.kernels.describe(connection.kernel_id))
+        return f"{_header(document)}\nkernel: {kernel}\n{render.outline(document.cells())}"
+
+
+@TOOLSET.tool("Read notebook", read_only=True, destructive=False, idempotent=True, needs=[READ])
+async def read_notebook(
+    context: ToolContext,
+    notebook: Notebook,
+    view: Literal["outline", "source", "full"] = "outline",
+    cells: CellReferences = "all",
+    max_chars: MaxChars = None,
+) -> str | list[Block]:
+    """Read a live notebook: outline (a line per cell), source, or full (with outputs)."""
+    services = context.services
+    async with services.rooms.open(notebook) as document:
+        wanted = set(document.resolve_many(cells))
+        chosen = [cell for cell in document.cells() if cell.id in wanted]
+        header = _header(document)
+    limits = context.limits(max_chars)
+    if view == "outline":
+        return f"{header}\n{render.outline(chosen)}"
+    if view == "source":
+        return f"{header}\n{render.sources(chosen, limits)}"
+    return [TextContent(type="text", text=header), *render.full(chosen, limits)]
+
+
+@TOOLSET.tool("Read cell", read_only=True, destructive=False, idempotent=True, needs=[READ])
+async def read_cell(
+    context: ToolContext,
+    notebook: Notebook,
+    cell: CellReference,
+    outputs: bool = True,
+    offset: Annotated[int, Field(ge=0, description="Source lines to skip.")] = 0,
+    limit: Annotated[int | None, Field(ge=1), WithJsonSchema({"type": "integer"})] = None,
+    max_chars: MaxChars = None,
+) -> list[Block]:
+    """Read one cell whole: source, outputs, images."""
+    async with context.services.rooms.open(notebook) as document:
+        found = document.cell(cell)
+    limits = context.limits(max_chars)
+    return render.cell(found, limits, outputs=outputs, offset=offset, limit=limit)
+
+
+def _header(document: NotebookDocument) -> str:
+    people = document.people
+    with_people = f", open with {', '.join(people)}" if people else ""
+    return f"{document.path}: {len(document.cell_ids)} cells{with_people}"
+
+
+def _listed(model: dict[str, Any], is_live: bool, kernels: dict[str, dict[str, Any]]) -> str:
+    kernel = kernels.get(model["path"])
+    parts = [model["path"]]
+    if is_live:
+        parts.append("live")
+    if kernel is not None:
+        parts.append(f"kernel {kernel['name']} {kernel['execution_state']}")
+    return "  ".join([*parts, f"{model['last_modified']:%Y-%m-%d %H:%M}"])
+
+
+async def _kernelspec_metadata(kernels: Kernels, name: str) -> dict[str, Any]:
+    """What a new notebook says about its kernel.
+
+    Raises:
+        KernelStartFailed: there is no such kernelspec.
+    """
+    name, spec = await kernels.kernelspec(name)
+    return {
+        "kernelspec": {
+            "name": name,
+            "display_name": spec["display_name"],
+            "language": spec["language"],
+        }
+    }

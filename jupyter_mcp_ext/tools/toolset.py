@@ -1,0 +1,210 @@
+"""What a tool is: a typed function with its words, annotations and rights."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal, get_type_hints
+
+from mcp_types import ImageContent, TextContent, ToolAnnotations
+from mcp_types import Tool as ToolDescription
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic.json_schema import GenerateJsonSchema
+
+from ..errors import InvalidRequest, KernelNotFound, NotPermitted
+from ..executor import Executor
+from ..kernel import KernelConnection, Kernels
+from ..render import Limits
+from ..room import NotebookRooms
+
+Block = TextContent | ImageContent
+Right = tuple[Literal["read", "write", "execute"], str]
+"""An action and a resource, as Jupyter's authorizer knows them."""
+
+READ: Right = ("read", "contents")
+WRITE: Right = ("write", "contents")
+EXECUTE: Right = ("execute", "kernels")
+SEE_KERNELS: Right = ("read", "kernels")
+CONTROL_KERNELS: Right = ("write", "kernels")
+
+# The same argument has the same name, type and words in every tool.
+Notebook = Annotated[str, Field(description="Path from the server's root.")]
+CellReference = Annotated[
+    str | int,
+    Field(description="Cell id, unique id prefix, or position."),
+    WithJsonSchema({"type": ["string", "integer"]}),
+]
+CellReferences = Annotated[str, Field(description='"all", or ids, positions, ranges: "2,5-7".')]
+Kernel = Annotated[str, Field(description="Kernel id or unique prefix, instead of a notebook.")]
+After = Annotated[
+    str | int,
+    Field(description='"start", "end" or a cell.'),
+    WithJsonSchema({"type": ["string", "integer"]}),
+]
+CellType = Literal["code", "markdown", "raw"]
+WaitSeconds = Annotated[
+    float | None,
+    Field(ge=0, le=600, description="How long to wait for the end; the run goes on after."),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 600}),
+]
+OnTimeout = Annotated[Literal["leave", "interrupt"], Field(description="When the wait ends.")]
+MaxChars = Annotated[
+    int | None,
+    Field(ge=80, le=200_000, description="Bound on text returned."),
+    WithJsonSchema({"type": "integer", "minimum": 80}),
+]
+
+
+@dataclass(frozen=True)
+class Services:
+    """What tools work with; built once for the server."""
+
+    rooms: NotebookRooms
+    kernels: Kernels
+    executor: Executor
+    limits: Limits
+    wait_seconds: float
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """One call: the services, and who calls.
+
+    `is_permitted` asks Jupyter's authorizer about the login of this request. `client_left`
+    tells whether the client closed the connection.
+    """
+
+    tool: str
+    services: Services
+    is_permitted: Callable[[str, str], Awaitable[bool]]
+    client_left: Callable[[], bool]
+
+    def limits(self, max_chars: int | None) -> Limits:
+        """The server's limits of an answer, with the caller's own bound on text."""
+        limits = self.services.limits
+        if max_chars is None:
+            return limits
+        return replace(limits, max_output_chars=max_chars, max_source_chars=max_chars)
+
+    async def require(self, right: Right) -> None:
+        """Go on only if the login has this right.
+
+        Raises:
+            NotPermitted: it has not.
+        """
+        if not await self.is_permitted(*right):
+            raise NotPermitted(self.tool, *right)
+
+
+async def kernel_of(context: ToolContext, notebook: str, kernel: str) -> KernelConnection:
+    """The running kernel that a call means, by its notebook or by its id.
+
+    Raises:
+        InvalidRequest: both are given, or none.
+        KernelNotFound: it does not run.
+    """
+    if bool(notebook) == bool(kernel):
+        raise InvalidRequest("Name either a notebook or a kernel.")
+    kernels = context.services.kernels
+    if notebook:
+        path = await context.services.rooms.find(notebook)
+        kernel = await kernels.kernel_id_of(path) or ""
+        if not kernel:
+            raise KernelNotFound(f"of {notebook}")
+    return await kernels.find(kernel)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function for models. `needs` are the rights that every call of it takes."""
+
+    function: Callable[..., Awaitable[str | list[Block]]]
+    arguments: type[BaseModel]
+    needs: tuple[Right, ...]
+    description: ToolDescription
+
+    @property
+    def name(self) -> str:
+        return self.description.name
+
+    async def call(self, context: ToolContext, arguments: dict[str, Any]) -> list[Block]:
+        """Check the arguments and the rights, then do it.
+
+        Raises:
+            pydantic.ValidationError: the arguments do not fit.
+            MCPExtensionError: it could not be done.
+        """
+        model = self.arguments.model_validate(arguments)
+        for right in self.needs:
+            await context.require(right)
+        values = {name: getattr(model, name) for name in type(model).model_fields}
+        result = await self.function(context, **values)
+        return [TextContent(type="text", text=result)] if isinstance(result, str) else result
+
+
+@dataclass(frozen=True)
+class Toolset:
+    """Tools of one noun. `instructions` tell the model how they go together."""
+
+    name: str
+    instructions: str = ""
+    tools: list[Tool] = field(default_factory=list)
+
+    def tool(
+        self,
+        title: str,
+        *,
+        read_only: bool,
+        destructive: bool,
+        idempotent: bool,
+        needs: list[Right],
+    ) -> Callable[[Callable[..., Awaitable[str | list[Block]]]], Any]:
+        """Make a tool of a function: its docstring and type hints are what models read."""
+        annotations = ToolAnnotations(
+            title=title,
+            read_only_hint=read_only,
+            destructive_hint=destructive,
+            idempotent_hint=idempotent,
+            open_world_hint=("execute", "kernels") in needs,
+        )
+
+        def register(function: Callable[..., Awaitable[str | list[Block]]]) -> Any:
+            arguments = _arguments(function)
+            description = ToolDescription(
+                name=function.__name__,
+                title=title,
+                description=inspect.getdoc(function),
+                input_schema=arguments.model_json_schema(schema_generator=_Schema),
+                annotations=annotations,
+            )
+            self.tools.append(Tool(function, arguments, tuple(needs), description))
+            return function
+
+        return register
+
+
+class _Schema(GenerateJsonSchema):
+    """JSON Schema without the titles that pydantic makes from names."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def generate(self, schema: Any, mode: Any = "validation") -> dict[str, Any]:
+        result = super().generate(schema, mode)
+        result.pop("title", None)
+        for argument in result.get("properties", {}).values():
+            if argument.get("default", ...) is None:
+                del argument["default"]
+        return result
+
+
+def _arguments(function: Callable[..., Any]) -> type[BaseModel]:
+    hints = get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name != "context"
+    }
+    config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    return create_model(function.__name__, __config__=config, **fields)

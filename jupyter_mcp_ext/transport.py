@@ -1,0 +1,96 @@
+"""The SDK's session manager, started on the first request and stopped in order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from anyio import Event, Lock, move_on_after, sleep, to_thread
+
+if TYPE_CHECKING:
+    from mcp.server.lowlevel import Server
+
+ASGIMessage = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[ASGIMessage]]
+Send = Callable[[ASGIMessage], Awaitable[None]]
+ASGIApp = Callable[[ASGIMessage, Receive, Send], Awaitable[None]]
+
+SESSION_IDLE_SECONDS = 30 * 60
+"""After how long without a request an MCP session of the older protocol era is closed."""
+
+MAX_SESSIONS = 1000
+"""How many such sessions may be open at once."""
+
+STREAM_STOP_SECONDS = 0.6
+"""How long sse_starlette takes to see that the server stops; it looks every 0.5 s."""
+
+
+class Transport:
+    """Serves MCP over streamable HTTP, in both protocol eras, as an ASGI application.
+
+    `build` makes the MCP server. It is called in a thread on the first request, since
+    importing the SDK takes about half a second, which a server start should not pay for.
+    """
+
+    def __init__(
+        self, build: Callable[[], Server[Any]], spawn: Callable[..., None], max_body_bytes: int
+    ) -> None:
+        self.is_stopping = False
+        self._max_body_bytes = max_body_bytes
+        self._build = build
+        self._spawn = spawn
+        self._app: ASGIApp | None = None
+        self._starting = Lock()
+        self._stop = Event()
+        self._stopped = Event()
+
+    async def app(self) -> ASGIApp:
+        """The running application."""
+        if self._app is None:
+            async with self._starting:
+                if self._app is None:
+                    self._app = await self._start()
+        return self._app
+
+    async def stop(self) -> None:
+        """End all event streams and calls; new requests are to be refused."""
+        self.is_stopping = True
+        if self._app is None:
+            return
+        if sse := sys.modules.get("sse_starlette.sse"):
+            # Its watcher task would otherwise be destroyed while pending.
+            sse.AppStatus.should_exit = True
+            await sleep(STREAM_STOP_SECONDS)
+        self._stop.set()
+        with move_on_after(1):
+            await self._stopped.wait()
+
+    async def _start(self) -> ASGIApp:
+        manager = await to_thread.run_sync(self._new_manager)
+        started = Event()
+
+        async def serve() -> None:
+            # The manager's task group must be entered and left in one task.
+            try:
+                async with manager.run():
+                    started.set()
+                    await self._stop.wait()
+            finally:
+                self._stopped.set()
+
+        self._spawn(serve)
+        await started.wait()
+        return manager.handle_request  # type: ignore[no-any-return]
+
+    def _new_manager(self) -> Any:
+        from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+        # Without an event store: its events could be replayed to other sessions. Without
+        # security settings: Jupyter's own host check and the handler's origin check stand in.
+        return StreamableHTTPSessionManager(
+            self._build(),
+            session_idle_timeout=SESSION_IDLE_SECONDS,
+            max_sessions=MAX_SESSIONS,
+            max_request_body_size=self._max_body_bytes,
+        )

@@ -1,0 +1,54 @@
+"""An agent: the MCP SDK's own client, in either era of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp_types import CallToolResult, ImageContent, Implementation, TextContent
+
+Era = Literal["2025-11-25", "2026-07-28"]
+HANDSHAKE: Era = "2025-11-25"
+STATELESS: Era = "2026-07-28"
+
+
+class Agent:
+    """`client` is the SDK's, for what `call` does not cover."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def call(self, tool: str, **arguments: Any) -> CallToolResult:
+        return await self.client.call_tool(tool, arguments, read_timeout_seconds=60)
+
+    async def tell(self, tool: str, **arguments: Any) -> str:
+        """The text of a call that must do its work; fails the test when it is a tool error."""
+        result = await self.call(tool, **arguments)
+        assert not result.is_error, text(result)
+        return text(result)
+
+
+def text(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+def images(result: CallToolResult) -> list[ImageContent]:
+    return [block for block in result.content if isinstance(block, ImageContent)]
+
+
+@asynccontextmanager
+async def connect_agent(
+    url: str, token: str | None, era: Era = STATELESS, name: str = "test agent"
+) -> AsyncIterator[Agent]:
+    """Connect with a Bearer token; `era` is forced, never negotiated."""
+    headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+    async with create_mcp_http_client(headers=headers) as http:
+        transport = streamable_http_client(url, http_client=http)
+        mode = "legacy" if era == HANDSHAKE else era
+        info = Implementation(name=name, version="1")
+        async with Client(transport, mode=mode, client_info=info) as client:
+            yield Agent(client)

@@ -1,0 +1,104 @@
+"""MCP on Jupyter's own port, in both protocol eras, and its orderly end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from ..agent import STATELESS, Era, connect_agent
+from ..server import Server
+
+pytestmark = pytest.mark.anyio
+
+LOOP = "import time\nprint('started', flush=True)\nwhile True:\n    time.sleep(0.1)"
+
+
+async def test_both_eras_are_served_at_one_endpoint(server: Server, era: Era) -> None:
+    async with connect_agent(server.mcp_url, server.token, era) as agent:
+        assert agent.client.protocol_version == era
+        tools = (await agent.client.list_tools()).tools
+        assert "execute_cell" in [tool.name for tool in tools]
+        if era != STATELESS:  # There they are asked for apart.
+            assert "Live Jupyter notebooks" in str(agent.client.instructions)
+
+
+async def test_a_base_url_is_kept(start_server: Callable[..., Any], era: Era) -> None:
+    server = await start_server(module="jupyter_server", base_url="/user/ada/")
+    assert server.mcp_url.endswith("/user/ada/mcp")
+    async with connect_agent(server.mcp_url, server.token, era) as agent:
+        assert "python3" in await agent.tell("list_kernels")
+
+
+async def test_a_cancelled_call_interrupts_its_run_under_the_handshake(
+    server: Server, notebook: str
+) -> None:
+    async with connect_agent(server.mcp_url, server.token, "2025-11-25") as agent:
+        await agent.tell("open_notebook", notebook=notebook)
+        with anyio.move_on_after(1.5):
+            await agent.call("execute_code", notebook=notebook, code=LOOP)
+        answer = await agent.tell("execute_code", notebook=notebook, code="1", wait_seconds=20)
+        assert "status: ok" in answer
+
+
+async def test_a_lost_connection_leaves_the_run_alone(server: Server, notebook: str) -> None:
+    async with connect_agent(server.mcp_url, server.token, STATELESS) as agent:
+        await agent.tell("open_notebook", notebook=notebook)
+        code = "import time\ntime.sleep(1.5)\nfinished = True"
+        with anyio.move_on_after(0.5):
+            await agent.call("execute_code", notebook=notebook, code=code)
+        answer = await agent.tell("execute_code", notebook=notebook, code="finished")
+        assert "status: ok" in answer and "True" in answer
+
+
+async def stop_seconds(server: Server) -> float:
+    started = monotonic()
+    server.process.terminate()
+    with anyio.fail_after(20):
+        await server.process.wait()
+    return monotonic() - started
+
+
+async def test_stopping_during_a_call_is_quick_and_leaves_a_clean_log(
+    start_server: Callable[..., Any], era: Era
+) -> None:
+    server = await start_server()
+    notebook = server.copy_notebook("plain.ipynb")
+
+    async with connect_agent(server.mcp_url, server.token, era) as agent:
+        call = {"notebook": notebook, "source": LOOP, "execute": True}
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+
+                async def run() -> None:
+                    try:
+                        await agent.call("insert_cell", **call)
+                    except Exception:  # The server is gone before it answers.
+                        pass
+
+                tasks.start_soon(run)
+                while "started" not in await agent.tell(
+                    "read_notebook", notebook=notebook, view="full"
+                ):
+                    pass
+                seconds = await stop_seconds(server)
+                scope.cancel()
+    log = server.log_text()
+    assert seconds < 5
+    assert "Task was destroyed" not in log and "never retrieved" not in log
+    assert "Uncaught exception" not in log and "jupyter_mcp_ext/" not in log
+
+
+async def test_requests_count_as_activity(server: Server) -> None:
+    async def last_activity() -> str:
+        return str((await server.get("api/status"))["last_activity"])
+
+    before = await last_activity()
+    async with httpx2.AsyncClient() as http:
+        headers = {"Authorization": f"Bearer {server.token}"}
+        await http.post(server.mcp_url, content=b"{}", headers=headers)
+    assert await last_activity() > before

@@ -1,0 +1,99 @@
+"""Imports point down the layers, and each foreign API has its home."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import jupyter_mcp_ext
+
+PACKAGE = Path(jupyter_mcp_ext.__file__).parent
+
+LAYERS = [
+    {"app", "cli"},
+    {"handlers", "server", "clients"},
+    {"transport"},
+    {"tools"},
+    {"render"},
+    {"output_parts"},
+    {"images", "text"},
+    {"executor"},
+    {"outputs", "room", "kernel"},
+    {"notebook"},
+    {"errors", "text_edits"},
+]
+"""From top to bottom; a module may import any layer below its own."""
+
+HOMES = {
+    "mcp": {"transport", "server", "tools", "render"},
+    "mcp_types": {"server", "tools", "render"},
+    "PIL": {"images"},
+    "traitlets": {"app", "cli"},
+    "tornado": {"handlers", "room", "kernel"},
+    "jupyter_server_ydoc": {"room"},
+    "pycrdt": {"notebook", "outputs"},
+    "jupyter_ydoc": {"notebook"},
+    "zmq": {"kernel"},
+    "jupyter_client": {"kernel"},
+}
+"""Which modules may import a package; packages that are not here may be imported anywhere."""
+
+
+def modules() -> dict[str, list[tuple[str, str]]]:
+    """Each module's or sub-package's imports as (package, own module or "")."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts != ("__init__",):
+            found.setdefault(parts[0], []).extend(imports(path, len(parts)))
+    return found
+
+
+def imports(path: Path, depth: int) -> list[tuple[str, str]]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(alias.name.split(".")[0], "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.append((str(node.module).split(".")[0], ""))
+        elif isinstance(node, ast.ImportFrom) and node.level == depth:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            found += [("", name.split(".")[0]) for name in names]
+    return found
+
+
+def layer_of(module: str) -> int:
+    return next(i for i, layer in enumerate(LAYERS) if module in layer)
+
+
+def test_imports_point_down() -> None:
+    known = set().union(*LAYERS)
+    wrong = [
+        f"{module} imports {own}"
+        for module, found in modules().items()
+        for _, own in found
+        if own in known and own != module and layer_of(own) <= layer_of(module)
+    ]
+    assert wrong == []
+
+
+def test_each_module_has_a_layer() -> None:
+    assert set(modules()) - set().union(*LAYERS) == set()
+
+
+def test_foreign_apis_stay_in_their_homes() -> None:
+    wrong = [
+        f"{module} imports {package}"
+        for module, found in modules().items()
+        for package, _ in found
+        if module not in HOMES.get(package, {module})
+    ]
+    assert wrong == []
+
+
+def test_loading_the_extension_loads_no_sdk() -> None:
+    code = "import sys, jupyter_mcp_ext.app; print({'mcp', 'pydantic', 'PIL'} & {*sys.modules})"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"

@@ -1,0 +1,285 @@
+"""Reading and editing one live notebook, with no server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jupyter_ydoc import YNotebook
+from pycrdt import Text
+
+from jupyter_mcp_ext.errors import AmbiguousMatch, CellNotFound, InvalidRequest, TextNotFound
+from jupyter_mcp_ext.notebook import EDIT_ORIGIN, NotebookDocument
+
+
+async def settled() -> None:
+    pass
+
+
+def code(cell_id: str, source: str = "", **more: Any) -> dict[str, Any]:
+    cell = {"cell_type": "code", "id": cell_id, "source": source, "metadata": {}}
+    return cell | {"outputs": [], "execution_count": None} | more
+
+
+def open_document(*cells: dict[str, Any]) -> tuple[NotebookDocument, YNotebook]:
+    ynotebook = YNotebook()
+    ynotebook.set({"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    return NotebookDocument(ynotebook, "a.ipynb", settled), ynotebook
+
+
+@pytest.fixture
+def three() -> tuple[NotebookDocument, YNotebook]:
+    return open_document(code("first111", "a = 1"), code("second22", "b = 2"), code("3", "c = 3"))
+
+
+def test_a_cell_is_read_with_all_it_has() -> None:
+    stream = {"output_type": "stream", "name": "stdout", "text": "hé\n"}
+    document, _ = open_document(
+        code("a1", "print()", outputs=[stream], execution_count=3, metadata={"tags": ["x"]})
+    )
+    cell = document.cell("a1")
+    assert (cell.id, cell.position, cell.type, cell.source) == ("a1", 0, "code", "print()")
+    assert cell.outputs == (stream,)
+    assert (cell.execution_count, cell.execution_state) == (3, "idle")
+    assert isinstance(cell.execution_count, int)
+    assert cell.metadata == {"tags": ["x"]}
+    assert document.cells() == [cell]
+
+
+@pytest.mark.parametrize(
+    ("reference", "cell_id"),
+    [
+        ("first111", "first111"),
+        (0, "first111"),
+        ("1", "second22"),
+        (-1, "3"),
+        ("-3", "first111"),
+        ("seco", "second22"),
+        ("3", "3"),  # an exact id wins over a position
+    ],
+)
+def test_cells_are_found_by_id_position_and_prefix(
+    three: tuple[NotebookDocument, YNotebook], reference: str | int, cell_id: str
+) -> None:
+    assert three[0].resolve(reference) == cell_id
+
+
+@pytest.mark.parametrize("reference", ["none", 7, "-4", "fir", "", "1.5", "²"])
+def test_what_names_no_cell_is_an_error_with_candidates(
+    three: tuple[NotebookDocument, YNotebook], reference: str | int
+) -> None:
+    with pytest.raises(CellNotFound) as caught:
+        three[0].resolve(reference)
+    assert "[0] first111" in str(caught.value)
+
+
+def test_a_prefix_of_several_cells_is_refused() -> None:
+    document, _ = open_document(code("abcd1"), code("abcd2"), code("xxxx1"))
+    with pytest.raises(CellNotFound) as caught:
+        document.resolve("abcd")
+    assert "several" in str(caught.value) and "xxxx1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("references", "positions"),
+    [("all", [0, 1, 2]), ("2,0", [0, 2]), ("0-1", [0, 1]), ("1-", [1, 2]), (" 1 , 1 ", [1])],
+)
+def test_several_cells_are_named_by_lists_and_ranges(references: str, positions: list[int]) -> None:
+    document, _ = open_document(code("aaaa"), code("bbbb"), code("cccc"))
+    ids = ["aaaa", "bbbb", "cccc"]
+    assert document.resolve_many(references) == [ids[position] for position in positions]
+
+
+def test_an_exact_id_wins_over_a_range() -> None:
+    document, _ = open_document(code("0-1"), code("bbbb"))
+    assert document.resolve_many("0-1") == ["0-1"]
+
+
+@pytest.mark.parametrize("references", ["", " , ", "2-1"])
+def test_naming_no_cells_is_an_error(references: str) -> None:
+    document, _ = open_document(code("aaaa"), code("bbbb"), code("cccc"))
+    with pytest.raises(InvalidRequest):
+        document.resolve_many(references)
+
+
+def test_insert_puts_the_cell_where_it_was_asked_to_be() -> None:
+    document, _ = open_document(code("aaaa"), code("bbbb"))
+    last = document.insert_cell("last")
+    first = document.insert_cell("# first", "markdown", after="start")
+    middle = document.insert_cell("middle", after="aaaa")
+    assert [cell.source for cell in document.cells()] == ["# first", "", "middle", "", "last"]
+    assert (first.position, first.type, middle.position) == (0, "markdown", 2)
+    assert last.metadata == {}
+
+
+def test_only_cells_of_our_own_runs_are_trusted() -> None:
+    document, _ = open_document(code("aaaa"))
+    assert document.insert_cell("1", trusted=True).metadata == {"trusted": True}
+
+
+def test_positions_follow_what_others_do(three: tuple[NotebookDocument, YNotebook]) -> None:
+    document, ynotebook = three
+    assert document.position("second22") == 1
+    ynotebook.ycells.insert(0, ynotebook.create_ycell(code("new")))
+    assert document.position("second22") == 2
+    ynotebook.ycells.pop(2)
+    with pytest.raises(CellNotFound):
+        document.position("second22")
+    assert document.ycell("second22") is None
+    assert list(document.cell_ids) == ["new", "first111", "3"]
+
+
+def test_an_id_that_changes_in_place_is_noticed(three: tuple[NotebookDocument, YNotebook]) -> None:
+    document, ynotebook = three
+    assert document.position("3") == 2
+    ynotebook.ycells[2]["id"] = "renamed"
+    assert document.position("renamed") == 2
+    with pytest.raises(CellNotFound):
+        document.position("3")
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("insert"), st.integers(0, 20)),
+            st.tuples(st.just("pop"), st.integers(0, 20)),
+            st.tuples(st.just("many"), st.integers(0, 20)),
+        )
+    )
+)
+def test_known_ids_always_match_the_document(steps: list[tuple[str, int]]) -> None:
+    document, ynotebook = open_document(code("aaaa"), code("bbbb"))
+    cells = ynotebook.ycells
+    for number, (step, index) in enumerate(steps):
+        assert document.cell_ids is not None
+        with ynotebook.ydoc.transaction():
+            if step == "pop" and len(cells):
+                cells.pop(index % len(cells))
+            for copy in range({"insert": 1, "many": 3, "pop": 0}[step]):
+                ycell = ynotebook.create_ycell(code(f"n{number}-{copy}"))
+                cells.insert(index % (len(cells) + 1), ycell)
+        assert list(document.cell_ids) == [ycell["id"] for ycell in cells]
+
+
+def changes_of(ynotebook: YNotebook, edit: Callable[[], Any]) -> list[Any]:
+    """The hashed origins of the transactions that an edit makes."""
+    origins: list[Any] = []
+    subscription = ynotebook.ydoc.observe(lambda event: origins.append(event.transaction.origin()))
+    edit()
+    ynotebook.ydoc.unobserve(subscription)
+    return origins
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda d: d.insert_cell("x"),
+        lambda d: d.replace_text("first111", "1", "2"),
+        lambda d: d.replace_source("first111", "x\ny"),
+        lambda d: d.replace_source("first111", "x", "markdown"),
+        lambda d: d.delete_cells(["first111", "3"]),
+    ],
+)
+def test_each_edit_is_one_transaction_of_ours_that_marks_the_notebook_unsaved(
+    three: tuple[NotebookDocument, YNotebook], edit: Callable[[NotebookDocument], Any]
+) -> None:
+    document, ynotebook = three
+    assert changes_of(ynotebook, lambda: edit(document)) == [hash(EDIT_ORIGIN)]
+    assert ynotebook.dirty is True
+
+
+def test_a_source_edit_leaves_the_rest_of_the_text_alone() -> None:
+    document, ynotebook = open_document(code("aaaa", "é = 1\nkeep = 😀\nz = 3\n"))
+    text: Text = ynotebook.ycells[0]["source"]
+    deltas: list[Any] = []
+    text.observe(lambda event: deltas.append(event.delta))
+    document.replace_source("aaaa", "é = 1\nkeep = 😀\nz = 33\n")
+    document.replace_text("aaaa", "é = 1", "é = 2")
+    assert str(text) == "é = 2\nkeep = 😀\nz = 33\n"
+    assert [[step for step in delta if "retain" not in step] for delta in deltas] == [
+        [{"insert": "3"}],
+        [{"delete": 1}, {"insert": "2"}],
+    ]
+
+
+def test_editing_keeps_the_cell_and_its_outputs() -> None:
+    output = {"output_type": "stream", "name": "stdout", "text": "1"}
+    document, _ = open_document(code("aaaa", "x", outputs=[output], execution_count=1))
+    before, now = document.replace_source("aaaa", "y")
+    assert (before.source, now.source, now.outputs) == ("x", "y", (output,))
+    assert (now.id, now.execution_count) == ("aaaa", 1)
+
+
+def test_a_new_type_keeps_id_metadata_and_place() -> None:
+    document, ynotebook = open_document(
+        code("aaaa"), code("bbbb", "x", metadata={"tags": ["t"]}), code("cccc")
+    )
+    _, now = document.replace_source("bbbb", "# x", "markdown")
+    assert (now.id, now.position, now.type, now.source) == ("bbbb", 1, "markdown", "# x")
+    assert now.metadata == {"tags": ["t"]}
+    assert "outputs" not in ynotebook.get()["cells"][1]
+    _, back = document.replace_source("bbbb", "x", "code")
+    assert (back.type, back.outputs, back.execution_state) == ("code", (), "idle")
+
+
+def test_text_that_is_not_there_or_not_unique_changes_nothing() -> None:
+    document, _ = open_document(code("aaaa", "a = 1\na = 1\naa"))
+    with pytest.raises(TextNotFound):
+        document.replace_text("aaaa", "b", "c")
+    with pytest.raises(AmbiguousMatch):
+        document.replace_text("aaaa", "a = 1", "b")
+    with pytest.raises(InvalidRequest):
+        document.replace_text("aaaa", "", "b")
+    assert document.cell("aaaa").source == "a = 1\na = 1\naa"
+
+
+def test_overlapping_places_are_not_unique() -> None:
+    document, _ = open_document(code("aaaa", "xaaay"))
+    with pytest.raises(AmbiguousMatch):
+        document.replace_text("aaaa", "aa", "b")
+
+
+def test_all_places_are_replaced_when_asked() -> None:
+    document, _ = open_document(code("aaaa", "é + é"))
+    _, now = document.replace_text("aaaa", "é", "ü", replace_all=True)
+    assert now.source == "ü + ü"
+
+
+def test_deleting_returns_what_was_there_and_nothing_else_goes() -> None:
+    document, _ = open_document(*(code(f"cell{n}", str(n)) for n in range(5)))
+    deleted = document.delete_cells(["cell3", "cell0"])
+    assert [(cell.id, cell.source) for cell in deleted] == [("cell3", "3"), ("cell0", "0")]
+    assert list(document.cell_ids) == ["cell1", "cell2", "cell4"]
+
+
+def test_deleting_a_cell_that_is_gone_deletes_nothing() -> None:
+    document, _ = open_document(code("aaaa"), code("bbbb"))
+    with pytest.raises(CellNotFound):
+        document.delete_cells(["aaaa", "gone"])
+    assert len(document.cell_ids) == 2
+
+
+def test_cells_nobody_runs_any_more_become_idle() -> None:
+    document, ynotebook = open_document(code("aaaa"), code("bbbb"))
+    ynotebook.ycells[1]["execution_state"] = "running"
+    document.end_stale_runs()
+    assert [cell.execution_state for cell in document.cells()] == ["idle", "idle"]
+
+
+def test_a_uuid_is_shown_by_its_first_part() -> None:
+    document, _ = open_document(code("f238ccd0-11e7-4fa8-a889-1534fbc4cc7d"))
+    assert document.cell(0).label == "[0] f238ccd0"
+    assert document.cell("f238ccd0").id == "f238ccd0-11e7-4fa8-a889-1534fbc4cc7d"
+
+
+def test_following_the_cells_leaves_the_rooms_own_observer_alone() -> None:
+    seen: list[str] = []
+    ynotebook = YNotebook()
+    ynotebook.observe(lambda target, event: seen.append(target))
+    document = NotebookDocument(ynotebook, "a.ipynb", settled)
+    document.insert_cell("x")
+    document.close()
+    assert "cells" in seen

@@ -1,0 +1,65 @@
+"""Spans of change between texts, and of a text in another."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_mcp_ext.text_edits import Span, changed_spans, find_spans
+
+LINES = st.lists(st.sampled_from(["", "a", "b = 1", "  b = 1", "é😀", "\t"]), max_size=8)
+
+
+def apply(text: str, spans: list[Span]) -> str:
+    for start, end, replacement in reversed(spans):
+        text = text[:start] + replacement + text[end:]
+    return text
+
+
+@given(LINES, LINES)
+def test_changed_spans_turn_the_old_text_into_the_new(old: list[str], new: list[str]) -> None:
+    before, after = "\n".join(old), "\n".join(new)
+    assert apply(before, changed_spans(before, after)) == after
+
+
+@given(st.text(), st.text())
+def test_changed_spans_hold_for_any_text(old: str, new: str) -> None:
+    assert apply(old, changed_spans(old, new)) == new
+
+
+def test_lines_that_stay_the_same_are_not_touched() -> None:
+    old, new = "one\ntwo\nthree\nfour", "one\n2\nthree\nfour!"
+    assert changed_spans(old, new) == [(4, 7, "2"), (18, 18, "!")]
+
+
+def test_equal_texts_have_no_spans() -> None:
+    assert changed_spans("same\n", "same\n") == []
+
+
+def test_an_exact_match_wins_over_looser_ones() -> None:
+    assert find_spans("x = 1\n  x = 1", "  x = 1", "  x = 2") == [(12, 13, "2")]
+
+
+def test_all_exact_places_are_found() -> None:
+    assert apply("a b a", find_spans("a b a", "a", "c")) == "c b c"
+
+
+def test_space_at_line_ends_may_differ() -> None:
+    source = "def f():  \n    return 1 \nf()"
+    spans = find_spans(source, "def f():\n    return 1", "def f():\n    return 2")
+    assert apply(source, spans) == "def f():\n    return 2\nf()"
+
+
+def test_common_indentation_may_differ_and_the_new_text_gets_that_of_the_place() -> None:
+    source = "if a:\n    if b:\n        c()\n    d()"
+    spans = find_spans(source, "if b:\n    c()", "if b:\n    e()\n    f()")
+    assert apply(source, spans) == "if a:\n    if b:\n        e()\n        f()\n    d()"
+
+
+def test_relative_indentation_must_fit() -> None:
+    assert find_spans("if b:\nc()", "if b:\n    c()", "x") == []
+
+
+def test_nothing_is_found_where_nothing_is() -> None:
+    assert find_spans("a\nb", "c", "d") == []
+    assert find_spans("a\nb", "\n\n\n", "d") == []
