@@ -280,6 +280,24 @@ class Kernels:
         self._last_kernel[path] = kernel_id
         return connection
 
+    async def attach(self, path: str, kernel: str) -> KernelConnection:
+        """Make a running kernel that of the notebook's Jupyter session; its old one runs on.
+
+        Raises:
+            KernelNotFound: as `find`.
+        """
+        connection = await self.find(kernel)
+        session = await self._session_of(path)
+        if session is None:
+            name = path.rpartition("/")[2]
+            await self._sessions.create_session(
+                path=path, name=name, type="notebook", kernel_id=connection.kernel_id
+            )
+        else:
+            await self._sessions.update_session(session["id"], kernel_id=connection.kernel_id)
+        self._last_kernel[path] = connection.kernel_id
+        return connection
+
     async def find(self, kernel: str) -> KernelConnection:
         """The running kernel with this id, or with an id that only it starts with.
 
@@ -293,12 +311,8 @@ class Kernels:
 
     async def kernel_id_of(self, path: str) -> str | None:
         """The id of the kernel of the notebook's Jupyter session, None without one."""
-        try:
-            session = await self._sessions.get_session(path=path, type="notebook")
-        except (HTTPError, KeyError):
-            # KeyError: the session's kernel is gone; asking has removed the session.
-            return None
-        return str(session["kernel"]["id"])
+        session = await self._session_of(path)
+        return None if session is None else str(session["kernel"]["id"])
 
     async def list(self) -> list[dict[str, Any]]:
         """Jupyter's models of the running kernels, each with the `notebooks` attached to it."""
@@ -365,6 +379,13 @@ class Kernels:
         self._context.destroy(linger=0)
 
     # Inside
+
+    async def _session_of(self, path: str) -> dict[str, Any] | None:
+        try:
+            return dict(await self._sessions.get_session(path=path, type="notebook"))
+        except (HTTPError, KeyError):
+            # KeyError: the session's kernel is gone; asking has removed the session.
+            return None
 
     async def _start(self, path: str, kernel_name: str) -> str:
         name, _ = await self.kernelspec(kernel_name)

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from jupyter_ydoc import YNotebook
-from pycrdt import ArrayEvent, Map, Text, Transaction
+from pycrdt import ArrayEvent, Awareness, Map, Text, Transaction
 
 from .errors import AmbiguousMatch, CellNotFound, InvalidRequest, TextNotFound
 from .text_edits import Span, changed_spans, count_overlapping, find_spans
@@ -89,11 +89,7 @@ class NotebookDocument:
     @property
     def people(self) -> list[str]:
         """The names of those who have the notebook open, each once."""
-        awareness = self._ynotebook.awareness
-        states = awareness.states.values() if awareness is not None else ()
-        users = [state.get("user") or {} for state in states if state]
-        names = (user.get("display_name") or user.get("name") for user in users)
-        return sorted({str(name) for name in names if name})
+        return names_in(self._ynotebook.awareness)
 
     def cells(self) -> list[Cell]:
         """All cells with their outputs, in order."""
@@ -304,6 +300,14 @@ class NotebookDocument:
         # that raises would make the writer raise, so surprises only drop what is known.
         if self._ids is not None:
             self._ids = _apply_delta(self._ids, event.delta)  # type: ignore[attr-defined]
+
+
+def names_in(awareness: Awareness | None) -> list[str]:
+    """The names of those who show themselves in a room, each once."""
+    states = awareness.states.values() if awareness is not None else ()
+    users = [state.get("user") or {} for state in states if state]
+    names = (user.get("display_name") or user.get("name") for user in users)
+    return sorted({str(name) for name in names if name})
 
 
 def _apply_delta(ids: list[str], delta: Iterable[dict[str, Any]]) -> list[str] | None:

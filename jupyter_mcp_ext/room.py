@@ -18,7 +18,7 @@ from jupyter_server_ydoc.rooms import DocumentRoom
 from tornado.web import HTTPError
 
 from .errors import InvalidRequest, NotANotebook, NotebookExists, NotebookNotFound, Unavailable
-from .notebook import NotebookDocument
+from .notebook import NotebookDocument, names_in
 
 SAVE_INTERVAL_SECONDS = 5.0
 """How often a notebook is saved while a run keeps changing it."""
@@ -144,9 +144,10 @@ class NotebookRooms:
                 elif entry["type"] == "directory" and recursive:
                     waiting.append(entry["path"])
 
-    def is_live(self, path: str) -> bool:
-        """Whether the notebook is in memory, opened by a browser or by us."""
-        return self._room_id(path) in self._collaboration.ywebsocket_server.rooms
+    def people_in(self, path: str) -> list[str] | None:
+        """The names of those who have the notebook open; None when it is not in memory."""
+        room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(path))
+        return None if room is None else names_in(room.awareness)
 
     async def keep_saved(self, document: NotebookDocument) -> None:
         """Save the notebook every few seconds, until cancelled.

@@ -25,7 +25,9 @@ from .toolset import (
     WaitSeconds,
 )
 
-TOOLSET = Toolset("cells", "Edits show in JupyterLab at once; a write answers with the new state.")
+TOOLSET = Toolset(
+    "cells", "A write answers with the new state, so there is no need to read it again."
+)
 
 MOST = 0.5
 """From which share of a notebook on a removal has to be confirmed..."""
@@ -67,10 +69,7 @@ async def edit_cell(
     execute: bool = False,
     wait_seconds: WaitSeconds = None,
 ) -> list[Block]:
-    """Replace a text that occurs once in a cell's source; the smallest possible change.
-
-    Space at line ends and common indentation may differ. Outputs stay until the next run.
-    """
+    """Replace a text that occurs once in a cell's source. Outputs stay until the next run."""
     if execute:
         await context.require(EXECUTE)
     async with context.services.rooms.open(notebook) as document:

@@ -27,7 +27,7 @@ from .toolset import (
 
 TOOLSET = Toolset(
     "execution",
-    "A run that outlasts wait_seconds goes on; poll it with get_execution.",
+    "A run that outlasts wait_seconds goes on; get_execution waits on.",
 )
 
 
@@ -61,9 +61,9 @@ async def execute_code(
     on_timeout: OnTimeout = "leave",
     max_chars: MaxChars = None,
 ) -> list[Block]:
-    """Run code on a kernel without a trace in the notebook: to look, test, install.
+    """Run code without a trace in the notebook, on its kernel or on the named one.
 
-    Name a notebook or a kernel. Takes what a cell takes: %magics, !shell, %%bash.
+    Takes what a cell takes: %magics, !shell, %%bash.
     """
     if bool(notebook) == bool(kernel):
         raise InvalidRequest("Name either a notebook or a kernel.")
@@ -79,7 +79,7 @@ async def execute_code(
 )
 async def get_execution(
     context: ToolContext,
-    execution: Annotated[str, Field(description='Id from a run, such as "r7".')],
+    execution: Annotated[str, Field(description='Such as "r7".')],
     wait_seconds: WaitSeconds = 0,
     max_chars: MaxChars = None,
 ) -> list[Block]:

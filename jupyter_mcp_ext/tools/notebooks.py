@@ -25,15 +25,13 @@ from .toolset import (
 
 TOOLSET = Toolset("notebooks", "Start with open_notebook or read_notebook.")
 
-Directory = Annotated[str, Field(description="Path from the server's root.")]
-
 
 @TOOLSET.tool("List notebooks", read_only=True, destructive=False, idempotent=True, needs=[READ])
 async def list_notebooks(
     context: ToolContext,
-    directory: Directory = "",
+    directory: str = "",
     recursive: bool = True,
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Field(ge=1, le=1000), WithJsonSchema({"type": "integer"})] = 100,
 ) -> str:
     """List notebooks: path, whether live (in memory), kernel, last modified."""
     services = context.services
@@ -44,7 +42,7 @@ async def list_notebooks(
     async for model in services.rooms.notebooks(directory, recursive):
         total += 1
         if total <= limit:
-            lines.append(_listed(model, services.rooms.is_live(model["path"]), kernels))
+            lines.append(_listed(model, services.rooms.people_in(model["path"]), kernels))
     if total > limit:
         lines.append(f"{total - limit} more; name a directory or raise limit.")
     return "\n".join(lines) or "There are no notebooks here. open_notebook(create=true) makes one."
@@ -57,12 +55,10 @@ async def open_notebook(
     context: ToolContext,
     notebook: Notebook,
     create: bool = False,
-    kernel_name: Annotated[str, Field(description="Kernelspec, for a kernel to start.")] = "",
+    kernel_name: Annotated[str, Field(description="Kernelspec to start.")] = "",
+    kernel: Annotated[str, Field(description="Running kernel to use instead of its own.")] = "",
 ) -> str:
-    """Open a notebook and see its outline, kernel and the people in it.
-
-    Starts its kernel if it has none. create=true makes a new notebook.
-    """
+    """See a notebook's outline, kernel and people; starts its kernel if it has none."""
     services = context.services
     if create:
         await context.require(WRITE)
@@ -70,9 +66,13 @@ async def open_notebook(
         notebook = await services.rooms.create(notebook, metadata)
     async with services.rooms.open(notebook) as document:
         name = kernel_name or document.kernelspec_name
-        connection = await services.kernels.attached_to(document.path, name)
-        kernel = render.kernel(await services.kernels.describe(connection.kernel_id))
-        return f"{_header(document)}\nkernel: {kernel}\n{render.outline(document.cells())}"
+        connection = await (
+            services.kernels.attach(document.path, kernel)
+            if kernel
+            else services.kernels.attached_to(document.path, name)
+        )
+        running = render.kernel(await services.kernels.describe(connection.kernel_id))
+        return f"{_header(document)}\nkernel: {running}\n{render.outline(document.cells())}"
 
 
 @TOOLSET.tool("Read notebook", read_only=True, destructive=False, idempotent=True, needs=[READ])
@@ -83,7 +83,7 @@ async def read_notebook(
     cells: CellReferences = "all",
     max_chars: MaxChars = None,
 ) -> str | list[Block]:
-    """Read a live notebook: outline (a line per cell), source, or full (with outputs)."""
+    """Read an outline (a line per cell), the sources, or all with outputs (full)."""
     services = context.services
     async with services.rooms.open(notebook) as document:
         wanted = set(document.resolve_many(cells))
@@ -117,14 +117,17 @@ async def read_cell(
 def _header(document: NotebookDocument) -> str:
     people = document.people
     with_people = f", open with {', '.join(people)}" if people else ""
-    return f"{document.path}: {len(document.cell_ids)} cells{with_people}"
+    number = len(document.cell_ids)
+    return f"{document.path}: {number} {'cell' if number == 1 else 'cells'}{with_people}"
 
 
-def _listed(model: dict[str, Any], is_live: bool, kernels: dict[str, dict[str, Any]]) -> str:
+def _listed(
+    model: dict[str, Any], people: list[str] | None, kernels: dict[str, dict[str, Any]]
+) -> str:
     kernel = kernels.get(model["path"])
     parts = [model["path"]]
-    if is_live:
-        parts.append("live")
+    if people is not None:
+        parts.append(f"live, open with {', '.join(people)}" if people else "live")
     if kernel is not None:
         parts.append(f"kernel {kernel['name']} {kernel['execution_state']}")
     return "  ".join([*parts, f"{model['last_modified']:%Y-%m-%d %H:%M}"])

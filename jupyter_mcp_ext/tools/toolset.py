@@ -28,32 +28,25 @@ EXECUTE: Right = ("execute", "kernels")
 SEE_KERNELS: Right = ("read", "kernels")
 CONTROL_KERNELS: Right = ("write", "kernels")
 
-# The same argument has the same name, type and words in every tool.
-Notebook = Annotated[str, Field(description="Path from the server's root.")]
+# The same argument has the same name, type and words in every tool. What all tools share is said
+# once, in the server's instructions: models pay for each of these words on every request.
+Notebook = str
 CellReference = Annotated[
     str | int,
-    Field(description="Cell id, unique id prefix, or position."),
+    Field(description="Id, id prefix or position."),
     WithJsonSchema({"type": ["string", "integer"]}),
 ]
-CellReferences = Annotated[str, Field(description='"all", or ids, positions, ranges: "2,5-7".')]
-Kernel = Annotated[str, Field(description="Kernel id or unique prefix, instead of a notebook.")]
+CellReferences = Annotated[str, Field(description='"all", or a list: "2,5-7,ab12cd34".')]
+Kernel = Annotated[str, Field(description="Kernel id or prefix.")]
 After = Annotated[
     str | int,
     Field(description='"start", "end" or a cell.'),
     WithJsonSchema({"type": ["string", "integer"]}),
 ]
 CellType = Literal["code", "markdown", "raw"]
-WaitSeconds = Annotated[
-    float | None,
-    Field(ge=0, le=600, description="How long to wait for the end; the run goes on after."),
-    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 600}),
-]
-OnTimeout = Annotated[Literal["leave", "interrupt"], Field(description="When the wait ends.")]
-MaxChars = Annotated[
-    int | None,
-    Field(ge=80, le=200_000, description="Bound on text returned."),
-    WithJsonSchema({"type": "integer", "minimum": 80}),
-]
+WaitSeconds = Annotated[float | None, Field(ge=0, le=600), WithJsonSchema({"type": "number"})]
+OnTimeout = Literal["leave", "interrupt"]
+MaxChars = Annotated[int | None, Field(ge=80, le=200_000), WithJsonSchema({"type": "integer"})]
 
 
 @dataclass(frozen=True)
@@ -162,7 +155,6 @@ class Toolset:
     ) -> Callable[[Callable[..., Awaitable[str | list[Block]]]], Any]:
         """Make a tool of a function: its docstring and type hints are what models read."""
         annotations = ToolAnnotations(
-            title=title,
             read_only_hint=read_only,
             destructive_hint=destructive,
             idempotent_hint=idempotent,

@@ -1,0 +1,90 @@
+"""The tool surface: what models see, pinned. `UPDATE_SNAPSHOTS=1` writes the snapshots anew."""
+
+from __future__ import annotations
+
+import json
+import os
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp_types import Tool as ToolDescription
+
+from jupyter_mcp_ext.server import INSTRUCTIONS, create_server
+from jupyter_mcp_ext.tools import TOOLSETS
+from jupyter_mcp_ext.tools.toolset import Tool
+
+SNAPSHOTS = Path(__file__).parent / "snapshots" / "tools"
+TOOLS: list[Tool] = [tool for toolset in TOOLSETS for tool in toolset.tools]
+
+MAX_TOOL_BYTES = 900
+MAX_LIST_BYTES = 12_000
+MAX_INSTRUCTIONS_BYTES = 1_000
+
+
+def as_sent(description: ToolDescription) -> dict[str, Any]:
+    return description.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+def sent_bytes(tool: Tool) -> int:
+    return len(json.dumps(as_sent(tool.description), separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_what_models_see_of_a_tool_changes_only_on_purpose(tool: Tool) -> None:
+    snapshot = SNAPSHOTS / f"{tool.name}.json"
+    seen = json.dumps(as_sent(tool.description), indent=2, ensure_ascii=False) + "\n"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        snapshot.write_text(seen, encoding="utf-8")
+    assert snapshot.read_text(encoding="utf-8") == seen
+
+
+def test_no_snapshot_is_left_of_a_tool_that_is_gone() -> None:
+    assert {path.stem for path in SNAPSHOTS.iterdir()} == {tool.name for tool in TOOLS}
+
+
+def test_the_surface_stays_within_its_budget() -> None:
+    sizes = {tool.name: sent_bytes(tool) for tool in TOOLS}
+    assert max(sizes.values()) <= MAX_TOOL_BYTES, sizes
+    assert sum(sizes.values()) <= MAX_LIST_BYTES
+    instructions = [INSTRUCTIONS, *(toolset.instructions for toolset in TOOLSETS)]
+    assert len(" ".join(instructions).encode()) <= MAX_INSTRUCTIONS_BYTES
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_each_tool_says_what_it_does_to_the_world(tool: Tool) -> None:
+    annotations = tool.description.annotations
+    assert annotations is not None and tool.description.title and tool.description.description
+    hints = ("read_only_hint", "destructive_hint", "idempotent_hint", "open_world_hint")
+    assert all(getattr(annotations, hint) is not None for hint in hints)
+    assert not (annotations.read_only_hint and annotations.destructive_hint)
+    assert {"write", "execute"}.isdisjoint(right[0] for right in tool.needs) or (
+        annotations.read_only_hint is False
+    )
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_schemas_are_portable(tool: Tool) -> None:
+    schema = tool.description.input_schema
+    assert schema["type"] == "object" and schema["additionalProperties"] is False
+    assert {"anyOf", "oneOf", "allOf", "$ref", "$defs"}.isdisjoint(schema)
+    for argument in schema["properties"].values():
+        assert "type" in argument and argument["type"] != "object"
+
+
+def test_the_same_argument_has_the_same_words_everywhere() -> None:
+    seen: dict[str, Any] = {}
+    for tool in TOOLS:
+        for name, argument in tool.description.input_schema["properties"].items():
+            words = {key: argument.get(key) for key in ("type", "description")}
+            if name not in ("limit", "kernel", "cells", "cell_type"):
+                assert seen.setdefault(name, words) == words, (tool.name, name)
+
+
+def test_building_the_server_leaves_the_root_logger_alone() -> None:
+    root = getLogger()
+    before = (list(root.handlers), root.level)
+    services: Any = None
+    create_server(services, ["notebooks"], getLogger("jupyter_mcp_ext.test"))
+    assert (list(root.handlers), root.level) == before
