@@ -61,10 +61,18 @@ class KernelConnection:
     """Our own client of one kernel, whose messages it sorts by the request they answer.
 
     Lives as long as the kernel, through restarts. `turn` is held by whoever runs something.
+    `is_shutting_down` tells whether the kernel is about to be stopped or restarted.
     """
 
-    def __init__(self, kernel_id: str, client: AsyncKernelClient, log: Logger) -> None:
+    def __init__(
+        self,
+        kernel_id: str,
+        client: AsyncKernelClient,
+        is_shutting_down: Callable[[], bool],
+        log: Logger,
+    ) -> None:
         self.kernel_id = kernel_id
+        self._is_shutting_down = is_shutting_down
         self.turn = Lock()
         self.lost_variables = False
         self._client = client
@@ -209,7 +217,9 @@ class KernelConnection:
         run = self._runs.get(message["parent_header"].get("msg_id"))
         if run is not None and message["header"]["msg_type"] == "execute_reply":
             run.content = message["content"]
-            run.status = run.status or str(run.content["status"])
+            # Kernels are interrupted before they are stopped, and may still reply to that.
+            status = "died" if self._is_shutting_down() else str(run.content["status"])
+            run.status = run.status or status
             run.replied.set()
 
     def _on_iopub(self, message: Message) -> None:
@@ -397,7 +407,13 @@ class Kernels:
     async def _connect(self, kernel_id: str) -> KernelConnection:
         connection = self._connections.get(kernel_id)
         if connection is None:
-            connection = KernelConnection(kernel_id, self._new_client(kernel_id), self._log)
+            manager = self._manager.get_kernel(kernel_id)
+            connection = KernelConnection(
+                kernel_id,
+                self._new_client(manager),
+                lambda: bool(getattr(manager, "shutting_down", False)),
+                self._log,
+            )
             self._connections[kernel_id] = connection
             self._manager.add_restart_callback(kernel_id, connection.lose, "restart")
             self._manager.add_restart_callback(kernel_id, partial(self._drop, connection), "dead")
@@ -415,8 +431,7 @@ class Kernels:
             specs = await self.kernelspecs()
             raise KernelStartFailed(connection.kernel_id, reason, list(specs)) from error
 
-    def _new_client(self, kernel_id: str) -> AsyncKernelClient:
-        manager = self._manager.get_kernel(kernel_id)
+    def _new_client(self, manager: Any) -> AsyncKernelClient:
         # Clients of one manager share a zmq identity, and a kernel only hears the newest.
         session = manager.session.clone()
         session.session = str(uuid4())

@@ -54,13 +54,12 @@ def create_server(services: Services, toolsets: Sequence[str], log: Logger) -> S
         version=__version__,
         title="Jupyter",
         instructions=" ".join([INSTRUCTIONS, *(t.instructions for t in chosen if t.instructions)]),
-        # Otherwise the SDK runs tools/list for each call of the 2026-07-28 protocol.
-        get_tool_input_schema=lambda name: (
-            tools[name].description.input_schema if name in tools else None
-        ),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
+    # Otherwise the SDK runs tools/list for each call of the 2026-07-28 protocol. (2.2 always does.)
+    schemas = {name: tool.description.input_schema for name, tool in tools.items()}
+    server.get_tool_input_schema = schemas.get
     # The SDK traces each message for OpenTelemetry, which nothing here collects.
     server.middleware.clear()
     return server
