@@ -182,6 +182,7 @@ class NotebookRooms:
         lease.room.clients.add(lease.keeper)
         if lease.room.cleaner is not None:
             lease.room.cleaner.cancel()
+            lease.room.cleaner = None
         if not lease.room.ready:
             await self._initialize(path, lease)
         return lease
@@ -240,7 +241,9 @@ class NotebookRooms:
                 if lease.room.clients == {lease.keeper}:
                     await self._delete(lease)
         finally:
-            if not lease.users:
+            # Cancelled by a browser, which takes the room over; if we come back ourselves, it is
+            # no longer the room's cleaner.
+            if lease.room.cleaner is asyncio.current_task():
                 self._forget(lease)
 
     async def _delete(self, lease: _Lease) -> None:
