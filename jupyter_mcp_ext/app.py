@@ -10,7 +10,7 @@ from anyio import Event, create_task_group, sleep
 from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Float, Int, List, Unicode
+from traitlets import Bool, Enum, Float, Int, List, Unicode
 
 from .executor import Executor
 from .handlers import MAX_BODY_BYTES, MCPHandler
@@ -34,7 +34,7 @@ class MCPExtension(ExtensionApp):
 
     toolsets = List(
         Unicode(),
-        ["notebooks", "cells", "execution", "kernels"],
+        ["notebooks", "cells", "execution", "kernels", "files"],
         config=True,
         help="The groups of tools that agents are offered.",
     )
@@ -48,6 +48,13 @@ class MCPExtension(ExtensionApp):
         60.0,
         config=True,
         help="How many seconds a kernel may take until it answers.",
+    )
+    unauthenticated_status = Enum(
+        [403, 401],
+        403,
+        config=True,
+        help="The HTTP status of an answer to a request without a login. Many clients take 401 as "
+        "an invitation to an OAuth login, which this server does not offer.",
     )
     max_output_chars = Int(
         4000,
@@ -67,7 +74,11 @@ class MCPExtension(ExtensionApp):
         self._rooms = NotebookRooms(settings)
         self._executor = Executor(self._rooms, self._kernels, self.spawn)
         self._transport = Transport(self._build_server, self.spawn, MAX_BODY_BYTES)
-        options = {"transport": self._transport, "touch": self._touch}
+        options = {
+            "transport": self._transport,
+            "touch": self._touch,
+            "unauthenticated_status": self.unauthenticated_status,
+        }
         self.handlers.append((r"/mcp/?", MCPHandler, options))
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:

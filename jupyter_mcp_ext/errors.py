@@ -19,7 +19,8 @@ MCPExtensionError                  base, never raised itself
 │   └── InterruptFailed
 ├── NotPermitted
 ├── BrokenOff                      a run ended with a bug of ours
-└── Unavailable                    collaboration is off, or the server is stopping
+├── ServerStopping
+└── Unavailable                    something the server needs for this is off
 
 Each class takes facts and writes its own sentence and hint. The text reaches the model as a
 tool error, so it names the subject and the next step. Anything that is not in this tree is a
@@ -160,6 +161,14 @@ class BrokenOff(MCPExtensionError):
         super().__init__(
             f"The execution {execution} broke off inside the Jupyter server.",
             "Its log has the reason. Read the cell, then run it again.",
+        )
+
+
+class ServerStopping(MCPExtensionError):
+    def __init__(self) -> None:
+        super().__init__(
+            "This Jupyter server is stopping, and its kernels with it.",
+            "What was printed so far is in the notebook.",
         )
 
 

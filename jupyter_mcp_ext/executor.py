@@ -14,7 +14,13 @@ from weakref import WeakValueDictionary
 
 from anyio import CancelScope, Event, Lock, create_task_group, move_on_after, sleep
 
-from .errors import BrokenOff, ExecutionNotFound, MCPExtensionError, WrongCellType
+from .errors import (
+    BrokenOff,
+    ExecutionNotFound,
+    MCPExtensionError,
+    ServerStopping,
+    WrongCellType,
+)
 from .kernel import KernelConnection, Kernels, Message, MessageHandler, Run, Spawn
 from .notebook import Cell, NotebookDocument
 from .outputs import Output, OutputArea
@@ -169,8 +175,10 @@ class Executor:
         await execution.wait(END_SECONDS)
 
     def stop(self) -> None:
-        """The server stops: from now on nothing is interrupted any more."""
+        """The server stops: whoever waits is told, and nothing is interrupted any more."""
         self._is_stopping = True
+        for execution in self.unfinished:
+            execution.fail(ServerStopping())
 
     # Inside
 

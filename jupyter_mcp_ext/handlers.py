@@ -47,7 +47,10 @@ class MCPHandler(JupyterHandler):
 
     SUPPORTED_METHODS = ("GET", "POST", "DELETE", "OPTIONS")
 
-    def initialize(self, transport: Transport, touch: Callable[[], None]) -> None:
+    def initialize(
+        self, transport: Transport, touch: Callable[[], None], unauthenticated_status: int
+    ) -> None:
+        self._unauthenticated_status = unauthenticated_status
         self._transport = transport
         self._touch = touch
         self._body = bytearray()
@@ -63,7 +66,7 @@ class MCPHandler(JupyterHandler):
             raise HTTPError(403, "Requests for other host names are refused.")
         await super().prepare(_redirect_to_login=False)
         if self.current_user is None and self.request.method != "OPTIONS":
-            raise HTTPError(403, LOGIN_HINT)
+            raise HTTPError(403)
         self._limit_body()
         self._touch()
 
@@ -92,13 +95,20 @@ class MCPHandler(JupyterHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
         message = getattr(error, "log_message", None)
-        if status_code == 403 and not getattr(self, "_jupyter_current_user", None):
-            message = message or LOGIN_HINT
+        if status_code == 403 and message is None:
+            # Jupyter refuses unknown users without a word.
+            message = LOGIN_HINT
+            self._ask_for_login()
         body = {"code": -32000, "message": message or responses.get(status_code, "Error")}
         self.set_header("Content-Type", "application/json")
         # The body of a refused request stays unread, so the connection cannot go on.
         self.set_header("Connection", "close")
         self.finish(json.dumps({"jsonrpc": "2.0", "id": None, "error": body}))
+
+    def _ask_for_login(self) -> None:
+        if self._unauthenticated_status == 401:
+            self.set_status(401)
+            self.set_header("WWW-Authenticate", "Bearer")
 
     # Serving
 

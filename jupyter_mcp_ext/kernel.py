@@ -382,6 +382,20 @@ class Kernels:
         await ensure_async(self._manager.restart_kernel(connection.kernel_id))
         await self._wait_ready(connection)
 
+    async def shutdown(self, connection: KernelConnection) -> None:
+        """Shut the kernel down. What ran ends as died.
+
+        Raises:
+            Unavailable: another program owns the kernel.
+        """
+        manager = self._manager.get_kernel(connection.kernel_id)
+        if not getattr(manager, "owns_kernel", True):
+            raise Unavailable(
+                f"The kernel {connection.kernel_id!r} belongs to another program.", "Stop it there."
+            )
+        await ensure_async(self._manager.shutdown_kernel(connection.kernel_id))
+        self._drop(connection)
+
     def close(self) -> None:
         """End all connections; the kernels live on."""
         for connection in list(self._connections.values()):

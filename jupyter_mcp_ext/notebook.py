@@ -232,6 +232,33 @@ class NotebookDocument:
             self.mark_dirty()
         return deleted
 
+    def move_cell(self, reference: str | int, after: str | int) -> Cell:
+        """Move one cell after `after`: "start", "end" or another cell. Nothing else changes."""
+        cell_id = self.resolve(reference)
+        before = self.position(cell_id)
+        index = self._index_after(after)
+        raw = json.loads(str(self._ycells[before]))
+        state = raw.pop("execution_state", None)
+        with self.transaction():
+            # Yjs has no move: the cell is made anew, with all it has.
+            self._ycells.pop(before)
+            index -= before < index
+            self._ycells.insert(index, self._ynotebook.create_ycell(raw))
+            if state:
+                self._ycells[index]["execution_state"] = state
+            self.mark_dirty()
+        return self.cell(cell_id)
+
+    def clear_outputs(self, cell_ids: Iterable[str]) -> list[Cell]:
+        """Empty outputs and execution counts by exact id; return the code cells as they were."""
+        cleared = [cell for cell in map(self.cell, cell_ids) if cell.type == "code"]
+        with self.transaction():
+            for cell in cleared:
+                self._ycells[cell.position]["outputs"].clear()
+                self._ycells[cell.position]["execution_count"] = None
+            self.mark_dirty()
+        return cleared
+
     def end_stale_runs(self) -> None:
         """Mark cells idle that still say "running" although nobody runs them."""
         stale = [cell for cell in self.cells() if cell.execution_state == "running"]

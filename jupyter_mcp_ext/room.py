@@ -125,25 +125,6 @@ class NotebookRooms:
             await room._file.maybe_notify()
         return clean
 
-    async def notebooks(self, directory: str, recursive: bool) -> AsyncIterator[dict[str, Any]]:
-        """The contents model of each notebook below a directory, nearest first.
-
-        Looks into at most MAX_DIRECTORIES directories.
-
-        Raises:
-            NotebookNotFound: there is no such directory.
-        """
-        waiting = [clean_path(directory)]
-        for _ in range(MAX_DIRECTORIES):
-            if not waiting:
-                return
-            entries = await self._list(waiting.pop(0))
-            for entry in entries:
-                if entry["type"] == "notebook":
-                    yield entry
-                elif entry["type"] == "directory" and recursive:
-                    waiting.append(entry["path"])
-
     def people_in(self, path: str) -> list[str] | None:
         """The names of those who have the notebook open; None when it is not in memory."""
         room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(path))
@@ -163,6 +144,36 @@ class NotebookRooms:
                 if lease.document is document:
                     await _save_pending(lease.room)
             pause = max(SAVE_INTERVAL_SECONDS, SAVE_PAUSE_FACTOR * (monotonic() - started))
+
+    async def leave(self, path: str) -> None:
+        """Save what is not saved yet, and free the room now if nobody else is in it.
+
+        Raises:
+            NotebookNotFound, NotANotebook: as `open`.
+        """
+        lease = self._leases.get(self._room_id(await self.find(path)))
+        if lease is not None:
+            await _save_pending(lease.room)
+            if not lease.users and lease.room.cleaner is not None:
+                lease.room.cleaner.cancel()
+                lease.room.cleaner = asyncio.create_task(self._free(lease, 0))
+
+    async def files(self, directory: str, recursive: bool) -> AsyncIterator[dict[str, Any]]:
+        """The contents model of each file and directory below a directory, nearest first.
+
+        Looks into at most MAX_DIRECTORIES directories.
+
+        Raises:
+            NotebookNotFound: there is no such directory.
+        """
+        waiting = [clean_path(directory)]
+        for _ in range(MAX_DIRECTORIES):
+            if not waiting:
+                return
+            for entry in await self._list(waiting.pop(0)):
+                yield entry
+                if entry["type"] == "directory" and recursive:
+                    waiting.append(entry["path"])
 
     async def close(self) -> None:
         """Save what is not on disk yet, for a short time at most."""
@@ -228,10 +239,10 @@ class NotebookRooms:
         lease.users -= 1
         if not lease.users:
             # Browsers cancel a room's cleaner when they come, so it must be an asyncio.Task.
-            lease.room.cleaner = asyncio.create_task(self._free(lease))
+            delay = self._collaboration.document_cleanup_delay
+            lease.room.cleaner = asyncio.create_task(self._free(lease, delay))
 
-    async def _free(self, lease: _Lease) -> None:
-        delay = self._collaboration.document_cleanup_delay
+    async def _free(self, lease: _Lease, delay: float | None) -> None:
         if delay is None:
             return
         try:

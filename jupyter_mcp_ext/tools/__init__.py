@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import cells, execution, kernels, notebooks
+from . import cells, execution, files, kernels, notebooks
 
-TOOLSETS = (notebooks.TOOLSET, cells.TOOLSET, execution.TOOLSET, kernels.TOOLSET)
+TOOLSETS = (notebooks.TOOLSET, cells.TOOLSET, execution.TOOLSET, kernels.TOOLSET, files.TOOLSET)

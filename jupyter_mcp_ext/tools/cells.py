@@ -122,6 +122,27 @@ async def delete_cells(
     return f"{listed}\n{left} cells are left."
 
 
+@TOOLSET.tool("Move cell", read_only=False, destructive=False, idempotent=True, needs=[READ, WRITE])
+async def move_cell(
+    context: ToolContext, notebook: Notebook, cell: CellReference, after: After
+) -> str:
+    """Move a cell; its id and outputs stay."""
+    async with context.services.rooms.open(notebook) as document:
+        now = document.move_cell(cell, after)
+        return f"{now.label} moved {_between(document, now)}"
+
+
+@TOOLSET.tool(
+    "Clear outputs", read_only=False, destructive=True, idempotent=True, needs=[READ, WRITE]
+)
+async def clear_outputs(context: ToolContext, notebook: Notebook, cells: CellReferences) -> str:
+    """Clear the outputs of code cells."""
+    async with context.services.rooms.open(notebook) as document:
+        cleared = document.clear_outputs(document.resolve_many(cells))
+    labels = ", ".join(cell.label for cell in cleared)
+    return f"Cleared: {labels}" if cleared else "There is no code cell among these."
+
+
 def _check_runs(label: str, cell_type: str) -> None:
     if cell_type != "code":
         raise WrongCellType(label, cell_type, "code")

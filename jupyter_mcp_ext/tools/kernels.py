@@ -42,3 +42,19 @@ async def restart_kernel(context: ToolContext, notebook: Notebook = "", kernel: 
     connection = await kernel_of(context, notebook, kernel)
     await context.services.kernels.restart(connection)
     return f"Restarted kernel {connection.kernel_id}; its variables are gone."
+
+
+@TOOLSET.tool(
+    "Shut down kernel",
+    read_only=False,
+    destructive=True,
+    idempotent=True,
+    needs=[CONTROL_KERNELS],
+)
+async def shutdown_kernel(
+    context: ToolContext, notebook: Notebook = "", kernel: Kernel = ""
+) -> str:
+    """Shut a kernel down: its variables are lost. The next run starts a new one."""
+    connection = await kernel_of(context, notebook, kernel)
+    await context.services.kernels.shutdown(connection)
+    return f"Shut down kernel {connection.kernel_id}."

@@ -11,6 +11,7 @@ from .. import render
 from ..kernel import Kernels
 from ..notebook import NotebookDocument
 from .toolset import (
+    CONTROL_KERNELS,
     EXECUTE,
     READ,
     WRITE,
@@ -39,7 +40,9 @@ async def list_notebooks(
         path: model for model in await services.kernels.list() for path in model["notebooks"]
     }
     lines, total = [], 0
-    async for model in services.rooms.notebooks(directory, recursive):
+    async for model in services.rooms.files(directory, recursive):
+        if model["type"] != "notebook":
+            continue
         total += 1
         if total <= limit:
             lines.append(_listed(model, services.rooms.people_in(model["path"]), kernels))
@@ -112,6 +115,22 @@ async def read_cell(
         found = document.cell(cell)
     limits = context.limits(max_chars)
     return render.cell(found, limits, outputs=outputs, offset=offset, limit=limit)
+
+
+@TOOLSET.tool("Close notebook", read_only=False, destructive=False, idempotent=True, needs=[READ])
+async def close_notebook(
+    context: ToolContext, notebook: Notebook, shutdown_kernel: bool = False
+) -> str:
+    """Save a notebook and leave it; people who have it open keep it."""
+    services = context.services
+    if shutdown_kernel:
+        await context.require(CONTROL_KERNELS)
+    await services.rooms.leave(notebook)
+    kernel_id = await services.kernels.kernel_id_of(await services.rooms.find(notebook))
+    if kernel_id is None or not shutdown_kernel:
+        return "Closed. Its kernel runs on." if kernel_id else "Closed. It has no kernel."
+    await services.kernels.shutdown(await services.kernels.find(kernel_id))
+    return "Closed, and its kernel shut down."
 
 
 def _header(document: NotebookDocument) -> str:

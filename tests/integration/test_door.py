@@ -68,6 +68,19 @@ async def test_without_a_login_the_answer_says_what_to_send(
     assert "Authorization: Bearer" in body["error"]["message"]
 
 
+async def test_the_status_of_a_missing_login_can_be_401(start_server: Callable[..., Any]) -> None:
+    option = "--MCPExtension.unauthenticated_status=401"
+    server = await start_server(option, module="jupyter_server")
+    answer = await post(server)
+    assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
+    assert "Authorization: Bearer" in answer.json()["error"]["message"]
+    good = await post(server, Authorization=f"Bearer {server.token}")
+    foreign = await post(
+        server, Authorization=f"Bearer {server.token}", Origin="https://evil.example"
+    )
+    assert (good.status_code, foreign.status_code) == (200, 403)
+
+
 async def test_a_cookie_needs_the_xsrf_token(server: Server) -> None:
     async with httpx2.AsyncClient() as http:
         await http.get(server.url + "tree", params={"token": server.token}, follow_redirects=True)

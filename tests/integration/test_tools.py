@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from ..agent import Agent, text
-from ..peer import Peer
+from ..peer import Peer, join_room
 from ..server import Server
 
 pytestmark = pytest.mark.anyio
@@ -112,3 +112,62 @@ async def test_writes_answer_with_the_new_state(agent: Agent, notebook: str) -> 
     assert rewritten.startswith(f"[1] {cell} overwritten (markdown)")
     deleted = await agent.tell("delete_cells", notebook=notebook, cells=cell)
     assert deleted.splitlines() == [f"[1] {cell} deleted: # text", "3 cells are left."]
+
+
+async def test_moving_and_clearing_show_in_the_notebook(
+    agent: Agent, peer: Peer, notebook: str
+) -> None:
+    ran = await agent.tell("insert_cell", notebook=notebook, source="1", execute=True)
+    cell = ran.split()[1]
+    moved = await agent.tell("move_cell", notebook=notebook, cell=cell, after="start")
+    assert moved.startswith(f"[0] {cell} moved at the start, before ")
+    await peer.wait_until(lambda: peer.cells()[0]["id"] == cell and len(peer.cells()) == 4)
+    assert peer.cells()[0]["outputs"]
+    await agent.tell("clear_outputs", notebook=notebook, cells="all")
+    await peer.wait_until(lambda: peer.cells()[0]["outputs"] == [])
+
+
+async def test_closing_saves_and_frees_but_leaves_people_alone(
+    server: Server, agent: Agent
+) -> None:
+    path = server.copy_notebook("plain.ipynb", "closing")
+    await agent.tell("insert_cell", notebook=path, source="x", execute=True)
+    assert "live" in await agent.tell("list_notebooks", directory="closing")
+    answer = await agent.tell("close_notebook", notebook=path)
+    assert answer == "Closed. Its kernel runs on."
+    assert nbformat.read(server.root / path, as_version=4).cells[-1].source == "x"
+    with anyio.fail_after(10):
+        while "live" in await agent.tell("list_notebooks", directory="closing"):
+            pass
+    async with join_room(server, path) as peer:
+        await agent.tell("insert_cell", notebook=path, source="y")
+        await agent.tell("close_notebook", notebook=path, shutdown_kernel=True)
+        assert await server.sessions_of(path) == []
+        await agent.tell("insert_cell", notebook=path, source="z")
+        await peer.wait_until(lambda: peer.sources()[-1] == "z")
+
+
+async def test_a_kernel_that_was_shut_down_is_started_anew(
+    server: Server, agent: Agent, notebook: str
+) -> None:
+    await agent.tell("execute_code", notebook=notebook, code="x = 1")
+    [session] = await server.sessions_of(notebook)
+    await agent.tell("shutdown_kernel", notebook=notebook)
+    assert session["kernel"]["id"] not in await agent.tell("list_kernels")
+    answer = await agent.tell("execute_code", notebook=notebook, code="'x' in globals()")
+    assert "False" in answer and "variables are lost" in answer
+    assert (await agent.call("shutdown_kernel", kernel=session["kernel"]["id"])).is_error
+
+
+async def test_files_are_listed_by_pattern_and_depth(server: Server, agent: Agent) -> None:
+    base = server.root / "data"
+    (base / "deep").mkdir(parents=True)
+    (base / "a.csv").write_text("1,2\n" * 1000)
+    (base / "deep" / "b.csv").write_text("")
+    (base / ".hidden").write_text("secret")
+    flat = await agent.tell("list_files", directory="data")
+    assert [line.split("  ")[0] for line in flat.splitlines()] == ["data/a.csv", "data/deep/"]
+    deep = await agent.tell("list_files", directory="data", recursive=True, pattern="*.csv")
+    assert [line.split("  ")[0] for line in deep.splitlines()] == ["data/a.csv", "data/deep/b.csv"]
+    assert "4.0 kB" in flat
+    assert (await agent.call("list_files", directory="../")).is_error

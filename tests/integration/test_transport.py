@@ -10,7 +10,7 @@ import anyio
 import httpx2
 import pytest
 
-from ..agent import STATELESS, Era, connect_agent
+from ..agent import STATELESS, Era, connect_agent, text
 from ..server import Server
 
 pytestmark = pytest.mark.anyio
@@ -71,14 +71,12 @@ async def test_stopping_during_a_call_is_quick_and_leaves_a_clean_log(
 
     async with connect_agent(server.mcp_url, server.token, era) as agent:
         call = {"notebook": notebook, "source": LOOP, "execute": True}
+        answers: list[Any] = []
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:
 
                 async def run() -> None:
-                    try:
-                        await agent.call("insert_cell", **call)
-                    except Exception:  # The server is gone before it answers.
-                        pass
+                    answers.append(await agent.call("insert_cell", **call))
 
                 tasks.start_soon(run)
                 while "started" not in await agent.tell(
@@ -89,6 +87,8 @@ async def test_stopping_during_a_call_is_quick_and_leaves_a_clean_log(
                 scope.cancel()
     log = server.log_text()
     assert seconds < 5
+    assert [answer.is_error for answer in answers] == [True]
+    assert "stopping" in text(answers[0])
     assert "Task was destroyed" not in log and "never retrieved" not in log
     assert "Uncaught exception" not in log and "jupyter_mcp_ext/" not in log
 

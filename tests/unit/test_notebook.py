@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -181,6 +182,8 @@ def changes_of(ynotebook: YNotebook, edit: Callable[[], Any]) -> list[Any]:
         lambda d: d.replace_source("first111", "x\ny"),
         lambda d: d.replace_source("first111", "x", "markdown"),
         lambda d: d.delete_cells(["first111", "3"]),
+        lambda d: d.move_cell("first111", "end"),
+        lambda d: d.clear_outputs(["first111", "3"]),
     ],
 )
 def test_each_edit_is_one_transaction_of_ours_that_marks_the_notebook_unsaved(
@@ -283,3 +286,37 @@ def test_following_the_cells_leaves_the_rooms_own_observer_alone() -> None:
     document.insert_cell("x")
     document.close()
     assert "cells" in seen
+
+
+@pytest.mark.parametrize(
+    ("cell", "after", "order"),
+    [
+        ("bbbb", "start", "bbbb aaaa cccc"),
+        ("aaaa", "end", "bbbb cccc aaaa"),
+        ("aaaa", "bbbb", "bbbb aaaa cccc"),
+        ("cccc", "aaaa", "aaaa cccc bbbb"),
+        ("bbbb", "bbbb", "aaaa bbbb cccc"),
+    ],
+)
+def test_a_moved_cell_keeps_all_it_has(cell: str, after: str, order: str) -> None:
+    output = {"output_type": "stream", "name": "stdout", "text": "1"}
+    document, ynotebook = open_document(
+        *(
+            code(name, name, outputs=[output], execution_count=2, metadata={"tags": [name]})
+            for name in ("aaaa", "bbbb", "cccc")
+        )
+    )
+    ynotebook.ycells[1]["execution_state"] = "running"
+    before = document.cell(cell)
+    moved = document.move_cell(cell, after)
+    assert " ".join(document.cell_ids) == order
+    assert replace(moved, position=0) == replace(before, position=0)
+    assert moved.position == order.split().index(cell)
+
+
+def test_clearing_empties_code_cells_only() -> None:
+    output = {"output_type": "stream", "name": "stdout", "text": "1"}
+    markdown = {"cell_type": "markdown", "id": "text", "source": "# x", "metadata": {}}
+    document, _ = open_document(code("aaaa", outputs=[output], execution_count=1), markdown)
+    assert [cell.id for cell in document.clear_outputs(["aaaa", "text"])] == ["aaaa"]
+    assert (document.cell("aaaa").outputs, document.cell("aaaa").execution_count) == ((), None)
