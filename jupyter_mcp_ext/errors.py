@@ -12,6 +12,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── AmbiguousMatch
 │   ├── NotANotebook
 │   ├── NotebookExists
+│   ├── ReadOnlyNotebook
 │   └── RemovalNotConfirmed
 ├── InvalidRequest (ValueError)    arguments that name nothing that could exist
 ├── KernelProblem
@@ -114,6 +115,14 @@ class NotANotebook(Conflict):
 class NotebookExists(Conflict):
     def __init__(self, path: str) -> None:
         super().__init__(f"{path!r} exists already.", "Open it without create, or choose a path.")
+
+
+class ReadOnlyNotebook(Conflict):
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path!r} is read-only: a change could not be saved.",
+            "execute_code runs code without changing it.",
+        )
 
 
 class RemovalNotConfirmed(Conflict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import count
 from time import monotonic
@@ -16,8 +16,10 @@ from anyio import CancelScope, Event, Lock, create_task_group, move_on_after, sl
 
 from .errors import (
     BrokenOff,
+    Conflict,
     ExecutionNotFound,
     MCPExtensionError,
+    NotFound,
     ServerStopping,
     WrongCellType,
 )
@@ -294,8 +296,10 @@ class Executor:
         async def write() -> None:
             await sleep(BATCH_SECONDS)
             execution.has_late_writer = False
-            async with self._rooms.open(execution.path) as document:
-                execution.area.write(document)
+            # The notebook may have been moved or deleted meanwhile.
+            with suppress(NotFound, Conflict):
+                async with self._rooms.open(execution.path) as document:
+                    execution.area.write(document)
 
         execution.has_late_writer = True
         self._spawn(write)

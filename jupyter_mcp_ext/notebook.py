@@ -12,7 +12,13 @@ from uuid import uuid4
 from jupyter_ydoc import YNotebook
 from pycrdt import ArrayEvent, Awareness, Map, Text, Transaction
 
-from .errors import AmbiguousMatch, CellNotFound, InvalidRequest, TextNotFound
+from .errors import (
+    AmbiguousMatch,
+    CellNotFound,
+    InvalidRequest,
+    ReadOnlyNotebook,
+    TextNotFound,
+)
 from .text_edits import Span, changed_spans, count_overlapping, find_spans
 
 EDIT_ORIGIN = "mcp-edit"
@@ -61,6 +67,7 @@ class NotebookDocument:
         self, ynotebook: YNotebook, path: str, settled: Callable[[], Awaitable[None]]
     ) -> None:
         self.path = path
+        self.is_writable = True
         self.settled = settled
         self._ynotebook = ynotebook
         self._ycells = ynotebook.ycells
@@ -163,7 +170,13 @@ class NotebookDocument:
     # Editing
 
     def transaction(self, origin: str = EDIT_ORIGIN) -> AbstractContextManager[Transaction]:
-        """One change that everybody sees at once. Nothing may be awaited inside."""
+        """One change that everybody sees at once. Nothing may be awaited inside.
+
+        Raises:
+            ReadOnlyNotebook: it could not be saved.
+        """
+        if not self.is_writable:
+            raise ReadOnlyNotebook(self.path)
         return self._ynotebook.ydoc.transaction(origin=origin)
 
     def insert_cell(

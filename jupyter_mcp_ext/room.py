@@ -15,6 +15,7 @@ from anyio import move_on_after, sleep
 from jupyter_server.utils import ensure_async
 from jupyter_server_ydoc.app import YDocExtension
 from jupyter_server_ydoc.rooms import DocumentRoom
+from jupyter_server_ydoc.utils import JUPYTER_COLLABORATION_EVENTS_URI
 from tornado.web import HTTPError
 
 from .errors import InvalidRequest, NotANotebook, NotebookExists, NotebookNotFound, Unavailable
@@ -28,6 +29,15 @@ SAVE_PAUSE_FACTOR = 20
 
 CLOSE_GRACE_SECONDS = 1.5
 """How long stopping waits for the last edits to reach the disk."""
+
+FILE_FAILED = (
+    "Note: the notebook could not be read from or saved to its file. What you see is not on disk; "
+    "the server's log has the reason."
+)
+FILE_CHANGED = (
+    "Note: the file was changed on disk by another program, and its content has replaced the live "
+    "notebook. Edits of the last moments may be lost: read it again."
+)
 
 MAX_DIRECTORIES = 1000
 """How many directories a search for notebooks looks into."""
@@ -61,6 +71,8 @@ class NotebookRooms:
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
         self._leases: dict[str, _Lease] = {}
+        self._notices: dict[str, list[str]] = {}
+        self._listens = False
 
     @asynccontextmanager
     async def open(self, path: str) -> AsyncIterator[NotebookDocument]:
@@ -75,7 +87,12 @@ class NotebookRooms:
             NotANotebook: what is there cannot be read as a notebook.
             Unavailable: collaboration is missing or switched off.
         """
-        lease = await self._acquire(await self.find(path))
+        model = await self._find(path)
+        path = clean_path(path)
+        lease = await self._acquire(path)
+        # A notebook that was renamed keeps its room.
+        lease.document.path = path
+        lease.document.is_writable = bool(model["writable"])
         try:
             await lease.document.settled()
             yield lease.document
@@ -88,12 +105,7 @@ class NotebookRooms:
         Raises:
             NotebookNotFound, NotANotebook: as `open`.
         """
-        try:
-            model = await ensure_async(self._contents.get(clean_path(path), content=False))
-        except HTTPError as error:
-            raise NotebookNotFound(path, _reason(error)) from error
-        if model["type"] != "notebook":
-            raise NotANotebook(path, f"it is a {model['type']}")
+        await self._find(path)
         return clean_path(path)
 
     async def create(self, path: str, metadata: dict[str, Any]) -> str:
@@ -124,6 +136,13 @@ class NotebookRooms:
             # The room of a deleted notebook of that name: let it see the new file now.
             await room._file.maybe_notify()
         return clean
+
+    def take_notices(self, path: str) -> list[str]:
+        """What went wrong with the notebook's file since it was last asked, once each."""
+        room_id = self._room_id(clean_path(path))
+        notices = self._notices.get(room_id, [])
+        self._notices[room_id] = []
+        return notices
 
     def people_in(self, path: str) -> list[str] | None:
         """The names of those who have the notebook open; None when it is not in memory."""
@@ -184,12 +203,14 @@ class NotebookRooms:
     # Leases
 
     async def _acquire(self, path: str) -> _Lease:
+        self._listen()
         collaboration, room_id = self._collaboration, self._room_id(path)
         lease = self._leases.get(room_id)
         if lease is None or collaboration.ywebsocket_server.rooms.get(room_id) is not lease.room:
             lease = self._lease(room_id, await self._join(path, room_id))
         # Nothing is awaited between joining and here, or the room could be freed meanwhile.
         lease.users += 1
+        self._notices.setdefault(room_id, [])
         lease.room.clients.add(lease.keeper)
         if lease.room.cleaner is not None:
             lease.room.cleaner.cancel()
@@ -270,7 +291,39 @@ class NotebookRooms:
             del self._leases[lease.room.room_id]
             lease.document.close()
 
+    # Notices
+
+    def _listen(self) -> None:
+        # jupyter-collaboration registers its events after us.
+        if not self._listens:
+            self._listens = True
+            self._settings["event_logger"].add_listener(
+                schema_id=JUPYTER_COLLABORATION_EVENTS_URI, listener=self._on_event
+            )
+
+    async def _on_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
+        notices = self._notices.get(data["room"])
+        if notices is None:
+            return  # No agent was ever there.
+        if data["level"] == "ERROR":
+            notice = FILE_FAILED
+        elif data.get("action") == "overwrite":
+            notice = FILE_CHANGED
+        else:
+            return
+        if notice not in notices:
+            notices.append(notice)
+
     # Jupyter's own parts
+
+    async def _find(self, path: str) -> dict[str, Any]:
+        try:
+            model = await ensure_async(self._contents.get(clean_path(path), content=False))
+        except HTTPError as error:
+            raise NotebookNotFound(path, _reason(error)) from error
+        if model["type"] != "notebook":
+            raise NotANotebook(path, f"it is a {model['type']}")
+        return dict(model)
 
     async def _list(self, directory: str) -> list[dict[str, Any]]:
         try:

@@ -133,7 +133,14 @@ class Tool:
             await context.require(right)
         values = {name: getattr(model, name) for name in type(model).model_fields}
         result = await self.function(context, **values)
-        return [TextContent(type="text", text=result)] if isinstance(result, str) else result
+        blocks = [TextContent(type="text", text=result)] if isinstance(result, str) else result
+        return [*blocks, *_notices(context, values.get("notebook", ""))]
+
+
+def _notices(context: ToolContext, notebook: str) -> list[Block]:
+    """What the caller has to know about the notebook's file, whatever it asked for."""
+    notices = context.services.rooms.take_notices(notebook) if notebook else []
+    return [TextContent(type="text", text=notice) for notice in notices]
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ async def until(claim: Callable[[], bool], seconds: float = 10) -> None:
 def _holds(claim: Callable[[], bool]) -> bool:
     try:
         return claim()
-    except nbformat.reader.NotJSONError:
-        return False  # Jupyter is writing the file just now.
+    except (nbformat.reader.NotJSONError, IndexError):
+        return False  # Jupyter is writing the file just now, or has not begun to.
 
 
 def saved(server: Server, path: str) -> Any:

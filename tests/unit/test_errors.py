@@ -1,0 +1,102 @@
+"""Every error names its subject and the next step."""
+
+from __future__ import annotations
+
+import pytest
+
+from jupyter_mcp_ext import errors
+from jupyter_mcp_ext.errors import MCPExtensionError
+
+EXAMPLES: list[tuple[MCPExtensionError, str]] = [
+    (
+        errors.NotebookNotFound("a.ipynb", "it does not exist"),
+        "There is no notebook 'a.ipynb': it does not exist. Call list_notebooks, or open_notebook "
+        "with create=true.",
+    ),
+    (
+        errors.CellNotFound("x1", ["[0] ab12", "[1] cd34"]),
+        "There is no cell 'x1'. Candidates: [0] ab12, [1] cd34. read_notebook lists all cells.",
+    ),
+    (
+        errors.CellNotFound("0", []),
+        "There is no cell '0'. Candidates: none, the notebook is empty. read_notebook lists all "
+        "cells.",
+    ),
+    (errors.KernelNotFound("k"), "There is no kernel 'k'. Call list_kernels."),
+    (
+        errors.ExecutionNotFound("r7"),
+        "There is no execution 'r7' (any more). read_cell shows the outputs that its cell has kept.",
+    ),
+    (
+        errors.WrongCellType("[0] ab12", "markdown", "code"),
+        "Cell [0] ab12 is a markdown cell, not a code cell. Choose another cell, or change its type "
+        "with overwrite_cell.",
+    ),
+    (
+        errors.TextNotFound("[0] ab12", "x = 1"),
+        "Cell [0] ab12 does not contain 'x = 1'. Read it with read_cell and try again.",
+    ),
+    (
+        errors.AmbiguousMatch("[0] ab12", "x", 3),
+        "Cell [0] ab12 contains 'x' 3 times. Pass more of the text around it, or replace_all=true.",
+    ),
+    (
+        errors.NotANotebook("a.txt", "it is a file"),
+        "'a.txt' cannot be opened as a notebook: it is a file. list_notebooks shows them all.",
+    ),
+    (
+        errors.NotebookExists("a.ipynb"),
+        "'a.ipynb' exists already. Open it without create, or choose a path.",
+    ),
+    (
+        errors.ReadOnlyNotebook("a.ipynb"),
+        "'a.ipynb' is read-only: a change could not be saved. execute_code runs code without "
+        "changing it.",
+    ),
+    (
+        errors.RemovalNotConfirmed(9, 10),
+        "This would delete 9 of 10 cells. Pass confirm_removal=true if that is what the user wants.",
+    ),
+    (errors.InvalidRequest("Name one.", "Try again."), "Name one. Try again."),
+    (
+        errors.KernelStartFailed("julia", "there is no such kernelspec", ["python3"]),
+        "The kernel 'julia' did not start: there is no such kernelspec. Kernels that can be started: "
+        "python3.",
+    ),
+    (
+        errors.InterruptFailed("k", 5),
+        "The kernel 'k' is still busy 5 s after the interrupt. Interrupt it again, or call "
+        "restart_kernel, which loses its variables.",
+    ),
+    (
+        errors.NotPermitted("insert_cell", "write", "contents"),
+        "This login may not write contents, which insert_cell needs. Ask the administrator of this "
+        "Jupyter server for that permission.",
+    ),
+    (
+        errors.BrokenOff("r7"),
+        "The execution r7 broke off inside the Jupyter server. Its log has the reason. Read the "
+        "cell, then run it again.",
+    ),
+    (
+        errors.ServerStopping(),
+        "This Jupyter server is stopping, and its kernels with it. What was printed so far is in "
+        "the notebook.",
+    ),
+    (errors.Unavailable("It is off.", "Switch it on."), "It is off. Switch it on."),
+]
+
+
+@pytest.mark.parametrize(("error", "text"), EXAMPLES, ids=lambda value: type(value).__name__)
+def test_errors_say_what_and_what_next(error: MCPExtensionError, text: str) -> None:
+    assert str(error) == text
+
+
+def leaves(parent: type[MCPExtensionError]) -> set[type[MCPExtensionError]]:
+    children = parent.__subclasses__()
+    return set().union(*map(leaves, children)) if children else {parent}
+
+
+def test_each_error_has_an_example_and_stands_in_the_tree() -> None:
+    assert {type(error) for error, _ in EXAMPLES} == leaves(MCPExtensionError)
+    assert all(each.__name__ in str(errors.__doc__) for each in leaves(MCPExtensionError))
