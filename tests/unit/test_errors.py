@@ -25,12 +25,13 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
     (errors.KernelNotFound("k"), "There is no kernel 'k'. Call list_kernels."),
     (
         errors.ExecutionNotFound("r7"),
-        "There is no execution 'r7' (any more). read_cell shows the outputs that its cell has kept.",
+        "There is no execution 'r7' (any more). read_cell shows the outputs that its "
+        "cell has kept.",
     ),
     (
         errors.WrongCellType("[0] ab12", "markdown", "code"),
-        "Cell [0] ab12 is a markdown cell, not a code cell. Choose another cell, or change its type "
-        "with overwrite_cell.",
+        "Cell [0] ab12 is a markdown cell, not a code cell. Choose another cell, or change "
+        "its type with overwrite_cell.",
     ),
     (
         errors.TextNotFound("[0] ab12", "x = 1"),
@@ -55,13 +56,14 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
     ),
     (
         errors.RemovalNotConfirmed(9, 10),
-        "This would delete 9 of 10 cells. Pass confirm_removal=true if that is what the user wants.",
+        "This would delete 9 of 10 cells. Pass confirm_removal=true if that is what the user "
+        "wants.",
     ),
     (errors.InvalidRequest("Name one.", "Try again."), "Name one. Try again."),
     (
         errors.KernelStartFailed("julia", "there is no such kernelspec", ["python3"]),
-        "The kernel 'julia' did not start: there is no such kernelspec. Kernels that can be started: "
-        "python3.",
+        "The kernel 'julia' did not start: there is no such kernelspec. Kernels that can be "
+        "started: python3.",
     ),
     (
         errors.InterruptFailed("k", 5),
