@@ -181,7 +181,8 @@ class OutputArea:
         with document.transaction(OUTPUT_ORIGIN):
             ycell = document.ycell(self.cell_id)
             self._write_outputs(ycell)
-            if ycell is not None and "execution_state" in ycell:
+            # A cell that JupyterLab has moved is a copy without an execution state.
+            if ycell is not None and ycell.get("cell_type") == "code":
                 ycell["execution_count"] = self.execution_count
                 ycell["execution_state"] = "idle"
                 document.mark_dirty()
