@@ -10,13 +10,16 @@ from anyio import Event, create_task_group, sleep
 from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Enum, Float, Int, List, Unicode
+from traitlets import Bool, Enum, Float, Int, List
 
 from .executor import Executor
 from .handlers import MAX_BODY_BYTES, MCPHandler
 from .kernel import Kernels
 from .room import NotebookRooms
 from .transport import Transport
+
+TOOLSETS = ("notebooks", "cells", "execution", "kernels", "files")
+"""The names of all toolsets; the tools themselves are loaded with the SDK."""
 
 ACTIVITY_SECONDS = 20.0
 """How often a run is reported to those who stop servers that look idle."""
@@ -33,8 +36,8 @@ class MCPExtension(ExtensionApp):
     description = "Gives AI agents a seat at the live notebooks of this Jupyter server."
 
     toolsets = List(
-        Unicode(),
-        ["notebooks", "cells", "execution", "kernels", "files"],
+        Enum(TOOLSETS),
+        list(TOOLSETS),
         config=True,
         help="The groups of tools that agents are offered.",
     )
@@ -59,11 +62,15 @@ class MCPExtension(ExtensionApp):
     max_output_chars = Int(
         4000,
         config=True,
-        help="How many characters of output an answer has at most, unless a call asks for more.",
+        help="How many characters of output an answer has at most, unless the call's max_chars "
+        "says otherwise.",
     )
     allow_images = Bool(True, config=True, help="Whether agents are sent images.")
     max_image_bytes = Int(
-        60_000, config=True, help="How many bytes an image sent to an agent may have."
+        60_000,
+        config=True,
+        help="How many bytes an image may have as it is sent to an agent, base64-encoded. Larger "
+        "ones are scaled.",
     )
 
     def initialize_handlers(self) -> None:

@@ -90,10 +90,12 @@ def _silence_news(base: Path) -> None:
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
 
 
-def _command(module: str, port: int, token: str, root: Path, options: tuple[str, ...]) -> list[str]:
+def _command(
+    python: str, module: str, port: int, token: str, root: Path, options: tuple[str, ...]
+) -> list[str]:
     lab = ["--LabApp.expose_app_in_browser=True"] if module == "jupyterlab" else []
     return [
-        *(sys.executable, "-m", module),
+        *(python, "-m", module),
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
@@ -145,6 +147,7 @@ async def run_server(
     module: str = "jupyterlab",
     environment: Mapping[str, str] | None = None,
     base_url: str = "/",
+    python: str = sys.executable,
 ) -> AsyncIterator[Server]:
     """Serve `base / "root"` until the block ends. `options` are Jupyter command line options."""
     port, token, root, log = free_port(), secrets.token_hex(16), base / "root", base / "server.log"
@@ -157,7 +160,7 @@ async def run_server(
     headers = {"Authorization": f"Bearer {token}"}
     with log.open("wb") as output:
         process = await anyio.open_process(
-            _command(module, port, token, root, options),
+            _command(python, module, port, token, root, options),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -37,7 +37,7 @@ FEW = 3
 
 
 @TOOLSET.tool(
-    "Insert cell", read_only=False, destructive=False, idempotent=False, needs=[READ, WRITE]
+    "Insert cell", read_only=False, destructive=True, idempotent=False, needs=[READ, WRITE]
 )
 async def insert_cell(
     context: ToolContext,
@@ -82,7 +82,7 @@ async def edit_cell(
 
 
 @TOOLSET.tool(
-    "Overwrite cell", read_only=False, destructive=True, idempotent=True, needs=[READ, WRITE]
+    "Overwrite cell", read_only=False, destructive=True, idempotent=False, needs=[READ, WRITE]
 )
 async def overwrite_cell(
     context: ToolContext,

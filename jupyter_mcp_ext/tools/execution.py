@@ -85,6 +85,8 @@ async def get_execution(
 ) -> list[Block]:
     """Status and outputs so far of a run, waiting for its end if asked."""
     found = context.services.executor.get(execution)
+    if found.path:
+        await context.require(READ)
     await found.wait(wait_seconds or 0)
     return report(context, found, max_chars)
 
@@ -96,6 +98,8 @@ async def interrupt_kernel(
     context: ToolContext, notebook: Notebook = "", kernel: Kernel = ""
 ) -> str:
     """Stop what a kernel runs now (KeyboardInterrupt); its variables stay."""
+    if notebook:
+        await context.require(READ)
     connection = await kernel_of(context, notebook, kernel)
     if await context.services.kernels.interrupt(connection):
         return f"Interrupted; kernel {connection.kernel_id} is idle."

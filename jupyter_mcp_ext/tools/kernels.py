@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import render
 from .toolset import (
     CONTROL_KERNELS,
+    READ,
     SEE_KERNELS,
     Kernel,
     Notebook,
@@ -39,6 +40,8 @@ async def list_kernels(context: ToolContext) -> str:
 )
 async def restart_kernel(context: ToolContext, notebook: Notebook = "", kernel: Kernel = "") -> str:
     """Restart a kernel: all its variables are lost, what it runs ends."""
+    if notebook:
+        await context.require(READ)
     connection = await kernel_of(context, notebook, kernel)
     await context.services.kernels.restart(connection)
     return f"Restarted kernel {connection.kernel_id}; its variables are gone."
@@ -55,6 +58,8 @@ async def shutdown_kernel(
     context: ToolContext, notebook: Notebook = "", kernel: Kernel = ""
 ) -> str:
     """Shut a kernel down: its variables are lost. The next run starts a new one."""
+    if notebook:
+        await context.require(READ)
     connection = await kernel_of(context, notebook, kernel)
     await context.services.kernels.shutdown(connection)
     return f"Shut down kernel {connection.kernel_id}."

@@ -12,6 +12,7 @@ from ..kernel import Kernels
 from ..notebook import NotebookDocument
 from .toolset import (
     CONTROL_KERNELS,
+    CONTROL_SESSIONS,
     EXECUTE,
     READ,
     WRITE,
@@ -51,9 +52,7 @@ async def list_notebooks(
     return "\n".join(lines) or "There are no notebooks here. open_notebook(create=true) makes one."
 
 
-@TOOLSET.tool(
-    "Open notebook", read_only=False, destructive=False, idempotent=True, needs=[READ, EXECUTE]
-)
+@TOOLSET.tool("Open notebook", read_only=False, destructive=False, idempotent=True, needs=[READ])
 async def open_notebook(
     context: ToolContext,
     notebook: Notebook,
@@ -67,15 +66,28 @@ async def open_notebook(
         await context.require(WRITE)
         metadata = await _kernelspec_metadata(services.kernels, kernel_name)
         notebook = await services.rooms.create(notebook, metadata)
+    if kernel_name:
+        await context.require(EXECUTE)
+    if kernel:
+        await context.require(CONTROL_SESSIONS)
     async with services.rooms.open(notebook) as document:
-        name = kernel_name or document.kernelspec_name
-        connection = await (
-            services.kernels.attach(document.path, kernel)
-            if kernel
-            else services.kernels.attached_to(document.path, name)
-        )
-        running = render.kernel(await services.kernels.describe(connection.kernel_id))
+        running = await _kernel_for(context, document, kernel_name, kernel)
         return f"{_header(document)}\nkernel: {running}\n{render.outline(document.cells())}"
+
+
+async def _kernel_for(
+    context: ToolContext, document: NotebookDocument, kernel_name: str, kernel: str
+) -> str:
+    """Attach the kernel that was named, or the notebook's own where the login may run it."""
+    kernels = context.services.kernels
+    if kernel:
+        connection = await kernels.attach(document.path, kernel)
+    elif await context.may(EXECUTE):
+        name = kernel_name or document.kernelspec_name
+        connection = await kernels.attached_to(document.path, name)
+    else:
+        return "none for this login, which may not execute kernels"
+    return render.kernel(await kernels.describe(connection.kernel_id))
 
 
 @TOOLSET.tool("Read notebook", read_only=True, destructive=False, idempotent=True, needs=[READ])

@@ -27,6 +27,7 @@ WRITE: Right = ("write", "contents")
 EXECUTE: Right = ("execute", "kernels")
 SEE_KERNELS: Right = ("read", "kernels")
 CONTROL_KERNELS: Right = ("write", "kernels")
+CONTROL_SESSIONS: Right = ("write", "sessions")
 
 # The same argument has the same name, type and words in every tool. What all tools share is said
 # once, in the server's instructions: models pay for each of these words on every request.
@@ -80,13 +81,17 @@ class ToolContext:
             return limits
         return replace(limits, max_output_chars=max_chars, max_source_chars=max_chars)
 
+    async def may(self, right: Right) -> bool:
+        """Whether the login has this right."""
+        return await self.is_permitted(*right)
+
     async def require(self, right: Right) -> None:
         """Go on only if the login has this right.
 
         Raises:
             NotPermitted: it has not.
         """
-        if not await self.is_permitted(*right):
+        if not await self.may(right):
             raise NotPermitted(self.tool, *right)
 
 
@@ -165,11 +170,12 @@ class Toolset:
             read_only_hint=read_only,
             destructive_hint=destructive,
             idempotent_hint=idempotent,
-            open_world_hint=("execute", "kernels") in needs,
         )
 
         def register(function: Callable[..., Awaitable[str | list[Block]]]) -> Any:
             arguments = _arguments(function)
+            # Code can reach anything, also where running it is only an option.
+            annotations.open_world_hint = EXECUTE in needs or "execute" in arguments.model_fields
             description = ToolDescription(
                 name=function.__name__,
                 title=title,

@@ -206,9 +206,10 @@ async def test_each_tool_asks_the_authorizer_for_its_own_right(
     async with connect_agent(server.mcp_url, server.token) as agent:
         read = await agent.call("read_notebook", notebook=path, view="source")
         written = await agent.call("insert_cell", notebook=path, source="1")
+        opened = await agent.tell("open_notebook", notebook=path)
         ran = await agent.call("execute_code", notebook=path, code="1")
         again = await agent.call("read_notebook", notebook=path, view="source")
-    assert not read.is_error
+    assert not read.is_error and "may not execute kernels" in opened
     assert written.is_error and "write contents" in text(written)
     assert ran.is_error and "execute kernels" in text(ran)
     assert text(again) == text(read)

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from mcp_types import Tool as ToolDescription
 
+from jupyter_mcp_ext import app
 from jupyter_mcp_ext.server import INSTRUCTIONS, create_server
 from jupyter_mcp_ext.tools import TOOLSETS
-from jupyter_mcp_ext.tools.toolset import Tool
+from jupyter_mcp_ext.tools.toolset import EXECUTE, Tool
 
 SNAPSHOTS = Path(__file__).parent / "snapshots" / "tools"
 TOOLS: list[Tool] = [tool for toolset in TOOLSETS for tool in toolset.tools]
@@ -59,6 +60,8 @@ def test_each_tool_says_what_it_does_to_the_world(tool: Tool) -> None:
     hints = ("read_only_hint", "destructive_hint", "idempotent_hint", "open_world_hint")
     assert all(getattr(annotations, hint) is not None for hint in hints)
     assert not (annotations.read_only_hint and annotations.destructive_hint)
+    executes = "execute" in tool.arguments.model_fields or EXECUTE in tool.needs
+    assert annotations.open_world_hint == executes
     assert {"write", "execute"}.isdisjoint(right[0] for right in tool.needs) or (
         annotations.read_only_hint is False
     )
@@ -80,6 +83,10 @@ def test_the_same_argument_has_the_same_words_everywhere() -> None:
             words = {key: argument.get(key) for key in ("type", "description")}
             if name not in ("limit", "kernel", "cells", "cell_type"):
                 assert seen.setdefault(name, words) == words, (tool.name, name)
+
+
+def test_the_toolsets_that_can_be_chosen_are_those_that_exist() -> None:
+    assert [toolset.name for toolset in TOOLSETS] == list(app.TOOLSETS)
 
 
 def test_building_the_server_leaves_the_root_logger_alone() -> None:

@@ -1,0 +1,54 @@
+"""The built wheel, in an environment of its own, with the oldest and the newest versions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ..agent import HANDSHAKE, STATELESS, connect_agent
+from ..server import run_server
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+
+PROJECT = Path(__file__).parents[2]
+
+
+def uv(*arguments: str | Path) -> None:
+    command = [sys.executable, "-m", "uv", *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=240)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("wheel")
+    uv("build", "--quiet", "--wheel", "--out-dir", directory, PROJECT)
+    [wheel] = directory.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(params=["lowest-direct", "highest"])
+def python(request: pytest.FixtureRequest, wheel: Path, tmp_path: Path) -> str:
+    """The interpreter of a new environment with the wheel, what it needs, and a kernel."""
+    environment = tmp_path / "environment"
+    uv("venv", "--quiet", "--python", sys.executable, environment)
+    install = ("pip", "install", "--quiet", "--python", environment)
+    needed = ("-r", PROJECT / "pyproject.toml", "ipykernel>=6.29,<8")
+    uv(*install, "--resolution", request.param, *needed)
+    uv(*install, "--no-deps", wheel)
+    return str(environment / "bin" / "python")
+
+
+async def test_an_installed_wheel_is_enabled_and_serves_both_eras(
+    python: str, tmp_path: Path
+) -> None:
+    async with run_server(tmp_path / "server", module="jupyter_server", python=python) as server:
+        path = server.copy_notebook("plain.ipynb")
+        for era in (HANDSHAKE, STATELESS):
+            async with connect_agent(server.mcp_url, server.token, era) as agent:
+                call = {"notebook": path, "source": "print('é')\n1 + 1", "execute": True}
+                answer = await agent.tell("insert_cell", **call)
+                assert "status: ok" in answer and "| é" in answer and "| 2" in answer
+        assert "Traceback" not in server.log_text()
