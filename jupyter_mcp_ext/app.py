@@ -12,6 +12,7 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Enum, Float, Int, List
 
+from .contents import Contents
 from .executor import Executor
 from .handlers import MAX_BODY_BYTES, MCPHandler
 from .kernel import Kernels
@@ -78,7 +79,8 @@ class MCPExtension(ExtensionApp):
         self._settings = settings = self.serverapp.web_app.settings
         self._stopping = Event()
         self._kernels = Kernels(settings, self.spawn, self.kernel_start_timeout, self.log)
-        self._rooms = NotebookRooms(settings)
+        self._contents = Contents(settings)
+        self._rooms = NotebookRooms(settings, self._contents)
         self._executor = Executor(self._rooms, self._kernels, self.spawn)
         self._transport = Transport(self._build_server, self.spawn, MAX_BODY_BYTES)
         options = {
@@ -144,5 +146,7 @@ class MCPExtension(ExtensionApp):
             allow_images=self.allow_images,
             max_image_bytes=self.max_image_bytes,
         )
-        services = Services(self._rooms, self._kernels, self._executor, limits, self.wait_seconds)
+        services = Services(
+            self._contents, self._rooms, self._kernels, self._executor, limits, self.wait_seconds
+        )
         return create_server(services, self.toolsets, self.log)

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from anyio import CancelScope, Event, Lock, create_task_group, move_on_after, sleep
 
+from .connection import KernelConnection, Message, MessageHandler, Run
 from .errors import (
     BrokenOff,
     Conflict,
@@ -23,7 +24,7 @@ from .errors import (
     ServerStopping,
     WrongCellType,
 )
-from .kernel import KernelConnection, Kernels, Message, MessageHandler, Run, Spawn
+from .kernel import Kernels, Spawn
 from .notebook import Cell, NotebookDocument
 from .outputs import Output, OutputArea
 from .room import NotebookRooms

@@ -19,15 +19,11 @@ from .errors import (
     ReadOnlyNotebook,
     TextNotFound,
 )
+from .references import candidates, label, resolve, resolve_many
 from .text_edits import Span, changed_spans, count_overlapping, find_spans
 
 EDIT_ORIGIN = "mcp-edit"
 """Origin of the transactions that change the notebook on an agent's behalf."""
-
-MIN_PREFIX_LENGTH = 4
-"""Shortest part of a cell id, in characters, that may stand for the whole."""
-
-CELL_TYPES = ("code", "markdown", "raw")
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class Cell:
     @property
     def label(self) -> str:
         """How every answer names a cell: `[position] id`."""
-        return _label(self.position, self.id)
+        return label(self.position, self.id)
 
 
 class NotebookDocument:
@@ -104,47 +100,21 @@ class NotebookDocument:
         return [_snapshot(raw, i) for i, raw in enumerate(json.loads(str(self._ycells)))]
 
     def cell(self, reference: str | int) -> Cell:
-        """The cell that `reference` names, see `resolve`."""
+        """The cell that `reference` names, see `references.resolve`."""
         position = self.position(self.resolve(reference))
         return _snapshot(json.loads(str(self._ycells[position])), position)
 
     def label(self, cell_id: str) -> str:
         """`[position] id`, as in `Cell.label`, without reading the cell."""
-        return _label(self.position(cell_id), cell_id)
+        return label(self.position(cell_id), cell_id)
 
     def resolve(self, reference: str | int) -> str:
-        """The id of the cell that `reference` names.
-
-        In this order: an exact id; an integer or a string that is one, as a position (negative
-        from the end); a prefix of an id, if it has 4 characters or more and fits one cell only.
-
-        Raises:
-            CellNotFound: nothing fits, or a prefix fits several cells.
-        """
-        ids, name = self.cell_ids, str(reference).strip()
-        if name in ids:
-            return name
-        position = _as_int(name)
-        if position is not None and -len(ids) <= position < len(ids):
-            return ids[position]
-        fits = [i for i in ids if i.startswith(name)] if len(name) >= MIN_PREFIX_LENGTH else []
-        if len(fits) == 1:
-            return fits[0]
-        raise CellNotFound(name, self._candidates(fits), "several fit" if len(fits) > 1 else "")
+        """The id of the cell that `reference` names, see `references.resolve`."""
+        return resolve(self.cell_ids, reference)
 
     def resolve_many(self, references: str) -> list[str]:
-        """The ids that `references` names, in notebook order, each once.
-
-        `references` is "all", or a comma list of references and ranges `3-9` and `3-`, both
-        ends included. An exact id wins over a range.
-        """
-        if references.strip() == "all":
-            return list(self.cell_ids)
-        parts = [part.strip() for part in references.split(",") if part.strip()]
-        if not parts:
-            raise InvalidRequest("No cells were named.", 'Pass "all" or a list such as "2,5-7".')
-        wanted = {cell_id for part in parts for cell_id in self._resolve_part(part)}
-        return [cell_id for cell_id in self.cell_ids if cell_id in wanted]
+        """The ids of the cells that `references` names, see `references.resolve_many`."""
+        return resolve_many(self.cell_ids, references)
 
     def position(self, cell_id: str) -> int:
         """Where the cell is now.
@@ -158,7 +128,7 @@ class NotebookDocument:
                 return position
             # An id may have changed in place, as jupyter_ydoc does with duplicates.
             self._ids = None
-        raise CellNotFound(cell_id, self._candidates([]))
+        raise CellNotFound(cell_id, candidates(self.cell_ids))
 
     def ycell(self, cell_id: str) -> Map[Any] | None:
         """The live cell, for use inside one transaction only; None when it was deleted."""
@@ -316,21 +286,6 @@ class NotebookDocument:
             return 0
         return len(self._ycells) if after == "end" else self.position(self.resolve(after)) + 1
 
-    def _resolve_part(self, part: str) -> Sequence[str]:
-        first, dash, last = part.partition("-")
-        if part in self.cell_ids or not (dash and first.strip().isdigit()):
-            return [self.resolve(part)]
-        start = self.position(self.resolve(first))
-        end = self.position(self.resolve(last)) if last.strip() else len(self.cell_ids) - 1
-        if end < start:
-            raise InvalidRequest(f"The range {part!r} is empty.", "Name the smaller end first.")
-        return self.cell_ids[start : end + 1]
-
-    def _candidates(self, fits: Sequence[str]) -> list[str]:
-        shown = fits or self.cell_ids
-        labels = [_label(self.cell_ids.index(cell_id), cell_id) for cell_id in shown[:8]]
-        return labels + ["..."] if len(shown) > len(labels) else labels
-
     def _new_id(self) -> str:
         ids = (uuid4().hex[:8] for _ in iter(int, 1))
         return next(cell_id for cell_id in ids if cell_id not in self.cell_ids)
@@ -380,13 +335,3 @@ def _snapshot(raw: dict[str, Any], position: int) -> Cell:
         metadata=raw.get("metadata") or {},
         attachments=raw.get("attachments") or {},
     )
-
-
-def _label(position: int, cell_id: str) -> str:
-    # JupyterLab's ids are UUIDs, of which the first part is enough.
-    return f"[{position}] {cell_id[:8] if len(cell_id) == 36 else cell_id}"
-
-
-def _as_int(text: str) -> int | None:
-    digits = text[1:] if text[:1] == "-" else text
-    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None

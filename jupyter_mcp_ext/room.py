@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import posixpath
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-import nbformat
 from anyio import move_on_after, sleep
-from jupyter_server.utils import ensure_async
 from jupyter_server_ydoc.app import YDocExtension
 from jupyter_server_ydoc.rooms import DocumentRoom
 from jupyter_server_ydoc.utils import JUPYTER_COLLABORATION_EVENTS_URI
-from tornado.web import HTTPError
 
-from .errors import InvalidRequest, NotANotebook, NotebookExists, NotebookNotFound, Unavailable
+from .contents import Contents, clean_path, reason_of
+from .errors import NotANotebook, Unavailable
 from .notebook import NotebookDocument, names_in
 
 SAVE_INTERVAL_SECONDS = 5.0
@@ -38,9 +35,6 @@ FILE_CHANGED = (
     "Note: the file was changed on disk by another program, and its content has replaced the live "
     "notebook. Edits of the last moments may be lost: read it again."
 )
-
-MAX_DIRECTORIES = 1000
-"""How many directories a search for notebooks looks into."""
 
 
 class _Keeper:
@@ -63,13 +57,13 @@ class _Lease:
 class NotebookRooms:
     """The rooms of this server's notebooks, shared with every browser that has them open.
 
-    `settings` are those of Jupyter's web application: the collaboration extension, the
-    contents manager and the file id manager are looked up when they are needed, since
-    extensions load in alphabetical order.
+    `settings` are those of Jupyter's web application: the collaboration extension and the file
+    id manager are looked up when they are needed, since extensions load in alphabetical order.
     """
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], contents: Contents) -> None:
         self._settings = settings
+        self._contents = contents
         self._leases: dict[str, _Lease] = {}
         self._notices: dict[str, list[str]] = {}
         self._listens = False
@@ -87,11 +81,10 @@ class NotebookRooms:
             NotANotebook: what is there cannot be read as a notebook.
             Unavailable: collaboration is missing or switched off.
         """
-        model = await self._find(path)
-        path = clean_path(path)
-        lease = await self._acquire(path)
+        model = await self._contents.notebook(path)
+        lease = await self._acquire(model["path"])
         # A notebook that was renamed keeps its room.
-        lease.document.path = path
+        lease.document.path = model["path"]
         lease.document.is_writable = bool(model["writable"])
         try:
             await lease.document.settled()
@@ -105,37 +98,21 @@ class NotebookRooms:
         Raises:
             NotebookNotFound, NotANotebook: as `open`.
         """
-        await self._find(path)
-        return clean_path(path)
+        return str((await self._contents.notebook(path))["path"])
 
     async def create(self, path: str, metadata: dict[str, Any]) -> str:
-        """Make an empty notebook file; return its path.
+        """Make an empty notebook; return its path.
 
         Raises:
             NotebookExists: something is there already.
             InvalidRequest: the contents manager refuses the path.
         """
-        clean = clean_path(path)
-        if not clean.endswith(".ipynb"):
-            raise InvalidRequest(f"{path!r} does not end in .ipynb.", "Add the ending.")
-        is_hidden = any(part.startswith(".") for part in clean.split("/"))
-        if is_hidden and not self._contents.allow_hidden:
-            raise InvalidRequest(f"{path!r} is hidden.", "Choose a name without a leading dot.")
-        content = nbformat.v4.new_notebook(metadata=metadata)
-        model = {"type": "notebook", "format": "json", "content": content}
-        try:
-            if await ensure_async(self._contents.file_exists(clean)):
-                raise NotebookExists(clean)
-            if not await ensure_async(self._contents.dir_exists(posixpath.dirname(clean))):
-                raise InvalidRequest(f"The directory of {path!r} does not exist.")
-            await ensure_async(self._contents.save(model, clean))
-        except HTTPError as error:
-            raise InvalidRequest(f"{path!r} cannot be created: {_reason(error)}.") from error
-        room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(clean))
+        path = await self._contents.create_notebook(path, metadata)
+        room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(path))
         if room is not None:
             # The room of a deleted notebook of that name: let it see the new file now.
             await room._file.maybe_notify()
-        return clean
+        return path
 
     def take_notices(self, path: str) -> list[str]:
         """What went wrong with the notebook's file since it was last asked, once each."""
@@ -177,23 +154,6 @@ class NotebookRooms:
                 lease.room.cleaner.cancel()
                 lease.room.cleaner = asyncio.create_task(self._free(lease, 0))
 
-    async def files(self, directory: str, recursive: bool) -> AsyncIterator[dict[str, Any]]:
-        """The contents model of each file and directory below a directory, nearest first.
-
-        Looks into at most MAX_DIRECTORIES directories.
-
-        Raises:
-            NotebookNotFound: there is no such directory.
-        """
-        waiting = [clean_path(directory)]
-        for _ in range(MAX_DIRECTORIES):
-            if not waiting:
-                return
-            for entry in await self._list(waiting.pop(0)):
-                yield entry
-                if entry["type"] == "directory" and recursive:
-                    waiting.append(entry["path"])
-
     async def close(self) -> None:
         """Save what is not on disk yet, for a short time at most."""
         with move_on_after(CLOSE_GRACE_SECONDS):
@@ -229,7 +189,7 @@ class NotebookRooms:
             # Whatever went wrong, a room that was not initialized must not stay: it would
             # show an empty notebook to everybody and save nothing.
             rooms.pop(room_id, None)
-            raise NotANotebook(path, _reason(error)) from error
+            raise NotANotebook(path, reason_of(error)) from error
         room: DocumentRoom = rooms[room_id]
         if is_new:
             self._lease(room_id, room).document.end_stale_runs()
@@ -254,7 +214,7 @@ class NotebookRooms:
                 await lease.room.initialize()
         except Exception as error:
             self._release(lease)
-            raise NotANotebook(path, _reason(error)) from error
+            raise NotANotebook(path, reason_of(error)) from error
 
     def _release(self, lease: _Lease) -> None:
         lease.users -= 1
@@ -316,26 +276,6 @@ class NotebookRooms:
 
     # Jupyter's own parts
 
-    async def _find(self, path: str) -> dict[str, Any]:
-        try:
-            model = await ensure_async(self._contents.get(clean_path(path), content=False))
-        except HTTPError as error:
-            raise NotebookNotFound(path, _reason(error)) from error
-        if model["type"] != "notebook":
-            raise NotANotebook(path, f"it is a {model['type']}")
-        return dict(model)
-
-    async def _list(self, directory: str) -> list[dict[str, Any]]:
-        try:
-            model = await ensure_async(self._contents.get(directory, type="directory"))
-        except HTTPError as error:
-            raise NotebookNotFound(directory, _reason(error)) from error
-        return sorted(model["content"], key=lambda entry: str(entry["name"]))
-
-    @property
-    def _contents(self) -> Any:
-        return self._settings["contents_manager"]
-
     @property
     def _collaboration(self) -> YDocExtension:
         extension = self._settings.get("jupyter_server_ydoc")
@@ -355,20 +295,6 @@ class NotebookRooms:
         return f"json:notebook:{self._settings['file_id_manager'].index(path)}"
 
 
-def clean_path(path: str) -> str:
-    """A path from the server's root in its one spelling, without slashes at the ends.
-
-    Raises:
-        InvalidRequest: it leads out of the root.
-    """
-    clean = posixpath.normpath(path.strip().strip("/"))
-    if clean.startswith("..") or "\0" in clean:
-        raise InvalidRequest(
-            f"The path {path!r} leads out of the server's root.", "Paths start at the root."
-        )
-    return "" if clean == "." else clean
-
-
 async def _save_pending(room: DocumentRoom) -> None:
     """Do now the save that the room has put off; it puts none off when people want none."""
     pending = room._saving_document
@@ -377,10 +303,3 @@ async def _save_pending(room: DocumentRoom) -> None:
     save = room._save_to_disc()
     if save is not None:
         await asyncio.shield(save)
-
-
-def _reason(error: Exception) -> str:
-    """What a manager of Jupyter says went wrong, without the paths of this machine."""
-    if isinstance(error, HTTPError):
-        return error.reason or {404: "it does not exist"}.get(error.status_code, "it is refused")
-    return type(error).__name__

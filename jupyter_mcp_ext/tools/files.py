@@ -23,7 +23,7 @@ async def list_files(
 ) -> str:
     """List files and directories with size and time of the last change."""
     lines, total = [], 0
-    async for model in context.services.rooms.files(directory, recursive):
+    async for model in context.services.contents.files(directory, recursive):
         if fnmatch(model["name"], pattern or "*"):
             total += 1
             if total <= limit:

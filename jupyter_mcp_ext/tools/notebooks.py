@@ -41,7 +41,7 @@ async def list_notebooks(
         path: model for model in await services.kernels.list() for path in model["notebooks"]
     }
     lines, total = [], 0
-    async for model in services.rooms.files(directory, recursive):
+    async for model in services.contents.files(directory, recursive):
         if model["type"] != "notebook":
             continue
         total += 1

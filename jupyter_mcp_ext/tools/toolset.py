@@ -12,9 +12,11 @@ from mcp_types import Tool as ToolDescription
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
+from ..connection import KernelConnection
+from ..contents import Contents
 from ..errors import InvalidRequest, KernelNotFound, NotPermitted
 from ..executor import Executor
-from ..kernel import KernelConnection, Kernels
+from ..kernel import Kernels
 from ..render import Limits
 from ..room import NotebookRooms
 
@@ -54,6 +56,7 @@ MaxChars = Annotated[int | None, Field(ge=80, le=200_000), WithJsonSchema({"type
 class Services:
     """What tools work with; built once for the server."""
 
+    contents: Contents
     rooms: NotebookRooms
     kernels: Kernels
     executor: Executor

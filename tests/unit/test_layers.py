@@ -21,8 +21,9 @@ LAYERS = [
     {"images", "text"},
     {"executor"},
     {"outputs", "room", "kernel"},
-    {"notebook"},
-    {"errors", "text_edits"},
+    {"notebook", "connection", "contents"},
+    {"references", "text_edits"},
+    {"errors"},
 ]
 """From top to bottom; a module may import any layer below its own."""
 
@@ -31,12 +32,12 @@ HOMES = {
     "mcp_types": {"server", "tools", "render"},
     "PIL": {"images"},
     "traitlets": {"app", "cli"},
-    "tornado": {"handlers", "room", "kernel"},
+    "tornado": {"handlers", "contents", "kernel"},
     "jupyter_server_ydoc": {"room"},
     "pycrdt": {"notebook", "outputs"},
     "jupyter_ydoc": {"notebook"},
-    "zmq": {"kernel"},
-    "jupyter_client": {"kernel"},
+    "zmq": {"connection", "kernel"},
+    "jupyter_client": {"connection", "kernel"},
 }
 """Which modules may import a package; packages that are not here may be imported anywhere."""
 

@@ -1,0 +1,113 @@
+"""Paths to files, through Jupyter's contents manager."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import AsyncIterator
+from typing import Any
+
+import nbformat
+from jupyter_server.utils import ensure_async
+from tornado.web import HTTPError
+
+from .errors import InvalidRequest, NotANotebook, NotebookExists, NotebookNotFound
+
+MAX_DIRECTORIES = 1000
+"""How many directories a search for notebooks looks into."""
+
+
+class Contents:
+    """The files of this server. `settings` are those of Jupyter's web application."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+
+    async def notebook(self, path: str) -> dict[str, Any]:
+        """The contents model of a notebook, without its content; `path` in its one spelling.
+
+        Raises:
+            NotebookNotFound: nothing is there.
+            NotANotebook: something else is there.
+        """
+        clean = clean_path(path)
+        try:
+            model = await ensure_async(self._manager.get(clean, content=False))
+        except HTTPError as error:
+            raise NotebookNotFound(path, reason_of(error)) from error
+        if model["type"] != "notebook":
+            raise NotANotebook(path, f"it is a {model['type']}")
+        return dict(model) | {"path": clean}
+
+    async def create_notebook(self, path: str, metadata: dict[str, Any]) -> str:
+        """Make an empty notebook file; return its path.
+
+        Raises:
+            NotebookExists: something is there already.
+            InvalidRequest: the contents manager refuses the path.
+        """
+        clean = clean_path(path)
+        if not clean.endswith(".ipynb"):
+            raise InvalidRequest(f"{path!r} does not end in .ipynb.", "Add the ending.")
+        is_hidden = any(part.startswith(".") for part in clean.split("/"))
+        if is_hidden and not self._manager.allow_hidden:
+            raise InvalidRequest(f"{path!r} is hidden.", "Choose a name without a leading dot.")
+        content = nbformat.v4.new_notebook(metadata=metadata)
+        model = {"type": "notebook", "format": "json", "content": content}
+        try:
+            if await ensure_async(self._manager.file_exists(clean)):
+                raise NotebookExists(clean)
+            if not await ensure_async(self._manager.dir_exists(posixpath.dirname(clean))):
+                raise InvalidRequest(f"The directory of {path!r} does not exist.")
+            await ensure_async(self._manager.save(model, clean))
+        except HTTPError as error:
+            raise InvalidRequest(f"{path!r} cannot be created: {reason_of(error)}.") from error
+        return clean
+
+    async def files(self, directory: str, recursive: bool) -> AsyncIterator[dict[str, Any]]:
+        """The contents model of each file and directory below a directory, nearest first.
+
+        Looks into at most MAX_DIRECTORIES directories.
+
+        Raises:
+            NotebookNotFound: there is no such directory.
+        """
+        waiting = [clean_path(directory)]
+        for _ in range(MAX_DIRECTORIES):
+            if not waiting:
+                return
+            for entry in await self._list(waiting.pop(0)):
+                yield entry
+                if entry["type"] == "directory" and recursive:
+                    waiting.append(entry["path"])
+
+    async def _list(self, directory: str) -> list[dict[str, Any]]:
+        try:
+            model = await ensure_async(self._manager.get(directory, type="directory"))
+        except HTTPError as error:
+            raise NotebookNotFound(directory, reason_of(error)) from error
+        return sorted(model["content"], key=lambda entry: str(entry["name"]))
+
+    @property
+    def _manager(self) -> Any:
+        return self._settings["contents_manager"]
+
+
+def clean_path(path: str) -> str:
+    """A path from the server's root in its one spelling, without slashes at the ends.
+
+    Raises:
+        InvalidRequest: it leads out of the root.
+    """
+    clean = posixpath.normpath(path.strip().strip("/"))
+    if clean.startswith("..") or "\0" in clean:
+        raise InvalidRequest(
+            f"The path {path!r} leads out of the server's root.", "Paths start at the root."
+        )
+    return "" if clean == "." else clean
+
+
+def reason_of(error: Exception) -> str:
+    """What a manager of Jupyter says went wrong, without the paths of this machine."""
+    if isinstance(error, HTTPError):
+        return error.reason or {404: "it does not exist"}.get(error.status_code, "it is refused")
+    return type(error).__name__

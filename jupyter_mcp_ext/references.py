@@ -1,0 +1,79 @@
+"""What a cell reference names, among the ids of a notebook's cells in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .errors import CellNotFound, InvalidRequest
+
+MIN_PREFIX_LENGTH = 4
+"""Shortest part of a cell id, in characters, that may stand for the whole."""
+
+
+def resolve(ids: Sequence[str], reference: str | int) -> str:
+    """The id of the cell that `reference` names.
+
+    In this order: an exact id; an integer or a string that is one, as a position (negative
+    from the end); a prefix of an id, if it has 4 characters or more and fits one cell only.
+
+    Raises:
+        CellNotFound: nothing fits, or a prefix fits several cells.
+    """
+    name = str(reference).strip()
+    if name in ids:
+        return name
+    position = _as_int(name)
+    if position is not None and -len(ids) <= position < len(ids):
+        return ids[position]
+    fits = [i for i in ids if i.startswith(name)] if len(name) >= MIN_PREFIX_LENGTH else []
+    if len(fits) == 1:
+        return fits[0]
+    raise CellNotFound(name, candidates(ids, fits), "several fit" if fits else "")
+
+
+def resolve_many(ids: Sequence[str], references: str) -> list[str]:
+    """The ids that `references` names, in notebook order, each once.
+
+    `references` is "all", or a comma list of references and ranges `3-9` and `3-`, both ends
+    included. An exact id wins over a range.
+
+    Raises:
+        CellNotFound: as `resolve`.
+        InvalidRequest: it names nothing.
+    """
+    if references.strip() == "all":
+        return list(ids)
+    parts = [part.strip() for part in references.split(",") if part.strip()]
+    if not parts:
+        raise InvalidRequest("No cells were named.", 'Pass "all" or a list such as "2,5-7".')
+    wanted = {cell_id for part in parts for cell_id in _resolve_part(ids, part)}
+    return [cell_id for cell_id in ids if cell_id in wanted]
+
+
+def label(position: int, cell_id: str) -> str:
+    """How every answer names a cell: `[position] id`."""
+    # JupyterLab's ids are UUIDs, of which the first part is enough.
+    return f"[{position}] {cell_id[:8] if len(cell_id) == 36 else cell_id}"
+
+
+def candidates(ids: Sequence[str], fits: Sequence[str] = ()) -> list[str]:
+    """Labels of the cells that could have been meant: those that fit, or else the first ones."""
+    shown = fits or ids
+    labels = [label(ids.index(cell_id), cell_id) for cell_id in shown[:8]]
+    return labels + ["..."] if len(shown) > len(labels) else labels
+
+
+def _resolve_part(ids: Sequence[str], part: str) -> Sequence[str]:
+    first, dash, last = part.partition("-")
+    if part in ids or not (dash and first.strip().isdigit()):
+        return [resolve(ids, part)]
+    start = ids.index(resolve(ids, first))
+    end = ids.index(resolve(ids, last)) if last.strip() else len(ids) - 1
+    if end < start:
+        raise InvalidRequest(f"The range {part!r} is empty.", "Name the smaller end first.")
+    return ids[start : end + 1]
+
+
+def _as_int(text: str) -> int | None:
+    digits = text[1:] if text[:1] == "-" else text
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
