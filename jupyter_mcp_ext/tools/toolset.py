@@ -34,18 +34,10 @@ CONTROL_SESSIONS: Right = ("write", "sessions")
 # The same argument has the same name, type and words in every tool. What all tools share is said
 # once, in the server's instructions: models pay for each of these words on every request.
 Notebook = str
-CellReference = Annotated[
-    str | int,
-    Field(description="Id, id prefix or position."),
-    WithJsonSchema({"type": ["string", "integer"]}),
-]
+CellReference = Annotated[str | int, Field(description="Id, id prefix or position.")]
 CellReferences = Annotated[str, Field(description='"all", or a list: "2,5-7,ab12cd34".')]
 Kernel = Annotated[str, Field(description="Kernel id or prefix.")]
-After = Annotated[
-    str | int,
-    Field(description='"start", "end" or a cell.'),
-    WithJsonSchema({"type": ["string", "integer"]}),
-]
+After = Annotated[str | int, Field(description='"start", "end" or a cell.')]
 CellType = Literal["code", "markdown", "raw"]
 WaitSeconds = Annotated[float | None, Field(ge=0, le=600), WithJsonSchema({"type": "number"})]
 OnTimeout = Literal["leave", "interrupt"]

@@ -73,14 +73,15 @@ def test_schemas_are_portable(tool: Tool) -> None:
     assert schema["type"] == "object" and schema["additionalProperties"] is False
     assert {"anyOf", "oneOf", "allOf", "$ref", "$defs"}.isdisjoint(schema)
     for argument in schema["properties"].values():
-        assert "type" in argument and argument["type"] != "object"
+        kinds = argument.get("anyOf", [argument])
+        assert {kind["type"] for kind in kinds} <= {"string", "integer", "number", "boolean"}
 
 
 def test_the_same_argument_has_the_same_words_everywhere() -> None:
     seen: dict[str, Any] = {}
     for tool in TOOLS:
         for name, argument in tool.description.input_schema["properties"].items():
-            words = {key: argument.get(key) for key in ("type", "description")}
+            words = {key: argument.get(key) for key in ("type", "anyOf", "description")}
             if name not in ("limit", "kernel", "cells", "cell_type"):
                 assert seen.setdefault(name, words) == words, (tool.name, name)
 
