@@ -91,7 +91,7 @@ class KernelConnection:
 
     async def ready(self) -> None:
         """Wait until the kernel answers, also while it is busy, and its output reaches us."""
-        while not self._ready.is_set():
+        while not (self._ready.is_set() or self.is_closed):
             for channel in (self._client.control_channel, self._client.shell_channel):
                 request = self._client.session.msg("kernel_info_request")
                 self._probes.add(request["header"]["msg_id"])
@@ -132,6 +132,11 @@ class KernelConnection:
                 run.status = "died"
             run.replied.set()
             run.idle.set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the kernel was shut down, or has died for good."""
+        return self._closed.is_set()
 
     @property
     def is_busy(self) -> bool:

@@ -241,7 +241,7 @@ class Executor:
         execution.kernel_id = connection.kernel_id
         async with connection.turn:
             # It may have died while others had their turn.
-            await connection.ready()
+            await self._kernels.wait_ready(connection)
             if connection.lost_variables:
                 connection.lost_variables = False
                 execution.notes.append(LOST_VARIABLES)

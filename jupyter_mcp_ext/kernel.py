@@ -157,7 +157,24 @@ class Kernels:
             KernelStartFailed: it does not come back.
         """
         await ensure_async(self._manager.restart_kernel(connection.kernel_id))
-        await self._wait_ready(connection)
+        await self.wait_ready(connection)
+
+    async def wait_ready(self, connection: KernelConnection) -> None:
+        """Wait until the kernel answers.
+
+        Raises:
+            KernelNotFound: it was shut down.
+            KernelStartFailed: it does not answer within the time that a start may take.
+        """
+        if connection.is_closed:
+            raise KernelNotFound(connection.kernel_id)
+        try:
+            with fail_after(self._start_timeout):
+                await connection.ready()
+        except TimeoutError as error:
+            reason = f"it did not answer within {self._start_timeout:g} s"
+            specs = await self.kernelspecs()
+            raise KernelStartFailed(connection.kernel_id, reason, list(specs)) from error
 
     async def shutdown(self, connection: KernelConnection) -> None:
         """Shut the kernel down. What ran ends as died.
@@ -210,17 +227,8 @@ class Kernels:
             self._manager.add_restart_callback(kernel_id, partial(self._drop, connection), "dead")
             self._spawn(connection.serve)
             await checkpoint()
-        await self._wait_ready(connection)
+        await self.wait_ready(connection)
         return connection
-
-    async def _wait_ready(self, connection: KernelConnection) -> None:
-        try:
-            with fail_after(self._start_timeout):
-                await connection.ready()
-        except TimeoutError as error:
-            reason = f"it did not answer within {self._start_timeout:g} s"
-            specs = await self.kernelspecs()
-            raise KernelStartFailed(connection.kernel_id, reason, list(specs)) from error
 
     def _new_client(self, manager: Any) -> AsyncKernelClient:
         # Clients of one manager share a zmq identity, and a kernel only hears the newest.

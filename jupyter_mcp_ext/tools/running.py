@@ -8,6 +8,7 @@ from anyio import get_cancelled_exc_class, move_on_after
 from mcp_types import TextContent
 
 from .. import render
+from ..errors import InterruptFailed
 from ..executor import Execution
 from ..kernel import INTERRUPT_GRACE_SECONDS
 from .toolset import Block, ToolContext
@@ -41,7 +42,10 @@ async def answer(
                 await executor.interrupt(execution)
         raise
     if on_timeout == "interrupt" and not execution.is_finished:
-        await executor.interrupt(execution)
+        try:
+            await executor.interrupt(execution)
+        except InterruptFailed as error:
+            execution.notes.append(str(error))
     return report(context, execution, max_chars)
 
 

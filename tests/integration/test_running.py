@@ -307,3 +307,42 @@ async def test_an_unknown_kernelspec_is_refused_with_the_known_ones(agent: Agent
     assert answer.is_error and "python3" in text(answer)
     answer = await agent.call("read_notebook", notebook="new-kernel.ipynb")
     assert answer.is_error
+
+
+async def test_an_interrupt_that_does_not_land_is_told_with_what_was_printed(
+    agent: Agent, notebook: str
+) -> None:
+    await agent.tell("open_notebook", notebook=notebook)
+    code = (
+        "import time\nprint('deaf', flush=True)\nend = time.time() + 9\n"
+        "while time.time() < end:\n    try:\n        time.sleep(0.1)\n"
+        "    except KeyboardInterrupt:\n        pass"
+    )
+    call = {"notebook": notebook, "code": code, "wait_seconds": 0.5, "on_timeout": "interrupt"}
+    answer = await agent.tell("execute_code", **call)
+    assert "status: running" in answer and "deaf" in answer and "still busy" in answer
+    execution = answer.split("execution: ")[1].split()[0]
+    answer = await agent.tell("get_execution", execution=execution, wait_seconds=20)
+    assert "status: ok" in answer
+
+
+async def test_a_kernel_that_is_shut_down_ends_what_runs_and_what_waits(
+    server: Server, agent: Agent, notebook: str
+) -> None:
+    other = server.copy_notebook("plain.ipynb")
+    opened = await agent.tell("open_notebook", notebook=notebook)
+    kernel = (await server.sessions_of(notebook))[0]["kernel"]["id"]
+    assert kernel in opened
+    await agent.tell("open_notebook", notebook=other, kernel=kernel)
+    first = await run(agent, notebook, "import time\ntime.sleep(60)", wait_seconds=0.5)
+    waiting = await run(agent, other, "1", wait_seconds=0)
+    assert "status: running" in first and "status: queued" in waiting
+    await server.http.delete(f"api/kernels/{kernel}")
+    execution = first.split("execution: ")[1].split()[0]
+    answer = await agent.tell("get_execution", execution=execution, wait_seconds=20)
+    assert "status: kernel_died" in answer
+    execution = waiting.split("execution: ")[1].split()[0]
+    ended = await agent.call("get_execution", execution=execution, wait_seconds=20)
+    assert ended.is_error and kernel in text(ended)
+    assert "status: ok" in await run(agent, notebook, "1")
+    assert "status: ok" in await run(agent, other, "1")
