@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -243,7 +243,9 @@ class NotebookRooms:
         self._forget(lease)
         await self._collaboration.ywebsocket_server.delete_room(room=lease.room)
         if file_id in loaders and not loaders[file_id].number_of_subscriptions:
-            await loaders.remove(file_id)
+            # The watcher of a file that was deleted has ended with this error.
+            with suppress(RuntimeError):
+                await loaders.remove(file_id)
 
     def _forget(self, lease: _Lease) -> None:
         lease.room.clients.discard(lease.keeper)
