@@ -13,7 +13,7 @@ import pytest
 
 from ..agent import Agent, connect_agent, text
 from ..peer import join_room
-from ..server import Server, stop_process
+from ..server import Server
 from .test_live_document import saved, until
 
 pytestmark = pytest.mark.anyio
@@ -44,20 +44,6 @@ async def test_a_deleted_notebook_is_gone_and_can_be_made_anew(
     await agent.tell("insert_cell", notebook=notebook, source="new")
     await until(lambda: saved(server, notebook).cells[-1].source == "new")
     assert "old" not in [cell.source for cell in saved(server, notebook).cells]
-
-
-async def test_the_room_of_a_deleted_notebook_is_freed_without_a_word(
-    start_server: Callable[..., Any],
-) -> None:
-    options = ("--YDocExtension.document_cleanup_delay=1", "--YDocExtension.file_poll_interval=0.1")
-    server = await start_server(*options, module="jupyter_server")
-    path = server.copy_notebook("plain.ipynb")
-    async with connect_agent(server.mcp_url, server.token) as agent:
-        await agent.tell("insert_cell", notebook=path, source="x")
-        await server.http.delete(f"api/contents/{path}")
-        await anyio.sleep(2)  # Nothing tells another process that a room is gone.
-    await stop_process(server.process)
-    assert "jupyter_mcp_ext/" not in server.log_text()
 
 
 async def test_a_change_on_disk_replaces_the_live_notebook_and_is_told(
