@@ -125,6 +125,7 @@ class KernelConnection:
         """The kernel is gone or starts anew: end all runs as died."""
         self.lost_variables = True
         self._ready = Event()
+        self._probes.clear()
         self._busy_with.clear()
         self._went_idle.set()
         for run in self._runs.values():
@@ -139,9 +140,9 @@ class KernelConnection:
         return self._closed.is_set()
 
     @property
-    def is_busy(self) -> bool:
-        """Whether an execute request is known to be running."""
-        return bool(self._busy_with)
+    def running(self) -> frozenset[str]:
+        """The execute requests that are known to be running, ours and those of others."""
+        return frozenset(self._busy_with)
 
     def note_interrupt(self) -> None:
         """Somebody interrupted the kernel: a KeyboardInterrupt of these runs comes from that."""
@@ -149,9 +150,9 @@ class KernelConnection:
             if msg_id in self._runs:
                 self._runs[msg_id].interrupted = True
 
-    async def wait_idle(self) -> None:
-        """Wait until what runs now has ended."""
-        while self._busy_with:
+    async def wait_ended(self, msg_ids: frozenset[str]) -> None:
+        """Wait until none of these requests runs any more."""
+        while msg_ids & self._busy_with:
             self._went_idle = Event()
             await self._went_idle.wait()
 

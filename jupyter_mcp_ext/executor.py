@@ -101,8 +101,9 @@ class Execution:
             raise self.failure
 
     def start(self) -> None:
-        """The kernel has begun with it."""
-        self.status, self._started = "running", monotonic()
+        """The kernel has begun with it; a final status stays what it is."""
+        if not self.is_finished:
+            self.status, self._started = "running", monotonic()
 
     def finish(self, status: Status) -> None:
         """Set the final status."""
@@ -219,6 +220,7 @@ class Executor:
                 cell = document.cell(execution.cell_id)
                 if cell.type != "code":
                     raise WrongCellType(cell.label, cell.type, "code")
+                document.check_writable()
                 source = execution.area.start(document, cell.id)
                 execution.finish(await self._execute_cell(execution, connection, document, source))
 

@@ -137,18 +137,18 @@ class Kernels:
         Raises:
             InterruptFailed: the kernel is still busy after INTERRUPT_GRACE_SECONDS.
         """
-        was_busy = connection.is_busy
+        running = connection.running
+        connection.note_interrupt()
         manager = self._manager.get_kernel(connection.kernel_id)
         if getattr(manager, "owns_kernel", True):
             await ensure_async(self._manager.interrupt_kernel(connection.kernel_id))
         else:
             connection.request_interrupt()
-        connection.note_interrupt()
         with move_on_after(INTERRUPT_GRACE_SECONDS):
-            await connection.wait_idle()
-        if connection.is_busy:
+            await connection.wait_ended(running)
+        if running & connection.running:
             raise InterruptFailed(connection.kernel_id, INTERRUPT_GRACE_SECONDS)
-        return was_busy
+        return bool(running)
 
     async def restart(self, connection: KernelConnection) -> None:
         """Restart the kernel and wait until it answers. What ran ends as died.
@@ -168,6 +168,10 @@ class Kernels:
         """
         if connection.is_closed:
             raise KernelNotFound(connection.kernel_id)
+        manager = self._manager.get_kernel(connection.kernel_id)
+        if getattr(manager, "owns_kernel", True) and not await ensure_async(manager.is_alive()):
+            # Jupyter notices a death within seconds; what is sent meanwhile would be run late.
+            connection.lose()
         try:
             with fail_after(self._start_timeout):
                 await connection.ready()

@@ -143,11 +143,20 @@ class NotebookDocument:
         """One change that everybody sees at once. Nothing may be awaited inside.
 
         Raises:
-            ReadOnlyNotebook: it could not be saved.
+            ReadOnlyNotebook: it is an edit, and could not be saved.
+        """
+        if origin == EDIT_ORIGIN:
+            self.check_writable()
+        return self._ynotebook.ydoc.transaction(origin=origin)
+
+    def check_writable(self) -> None:
+        """Go on only if changes can be saved.
+
+        Raises:
+            ReadOnlyNotebook: they cannot.
         """
         if not self.is_writable:
             raise ReadOnlyNotebook(self.path)
-        return self._ynotebook.ydoc.transaction(origin=origin)
 
     def insert_cell(
         self, source: str, cell_type: str = "code", after: str | int = "end", trusted: bool = False

@@ -102,5 +102,5 @@ async def interrupt_kernel(
         await context.require(READ)
     connection = await kernel_of(context, notebook, kernel)
     if await context.services.kernels.interrupt(connection):
-        return f"Interrupted; kernel {connection.kernel_id} is idle."
+        return f"Interrupted what ran on kernel {connection.kernel_id}."
     return f"Nothing was running on kernel {connection.kernel_id}."

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal
 
 from anyio import get_cancelled_exc_class, move_on_after
 from mcp_types import TextContent
 
 from .. import render
-from ..errors import InterruptFailed
+from ..errors import InterruptFailed, MCPExtensionError
 from ..executor import Execution
 from ..kernel import INTERRUPT_GRACE_SECONDS
 from .toolset import Block, ToolContext
@@ -38,7 +39,9 @@ async def answer(
         await execution.wait(seconds)
     except get_cancelled_exc_class():
         if not context.client_left():
-            with move_on_after(INTERRUPT_GRACE_SECONDS, shield=True):
+            grace = move_on_after(INTERRUPT_GRACE_SECONDS, shield=True)
+            # Whatever comes of it: the call was cancelled, and that is what has to be said.
+            with grace, suppress(MCPExtensionError):
                 await executor.interrupt(execution)
         raise
     if on_timeout == "interrupt" and not execution.is_finished:
