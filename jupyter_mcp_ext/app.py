@@ -66,6 +66,12 @@ class MCPExtension(ExtensionApp):
         help="How many characters of output an answer has at most, unless the call's max_chars "
         "says otherwise.",
     )
+    max_document_output_bytes = Int(
+        32_000_000,
+        config=True,
+        help="About how many bytes of output of one run the notebook keeps; what comes after that "
+        "is dropped, with a note in the notebook.",
+    )
     allow_images = Bool(True, config=True, help="Whether agents are sent images.")
     max_image_bytes = Int(
         60_000,
@@ -81,7 +87,9 @@ class MCPExtension(ExtensionApp):
         self._kernels = Kernels(settings, self.spawn, self.kernel_start_timeout, self.log)
         self._contents = Contents(settings)
         self._rooms = NotebookRooms(settings, self._contents)
-        self._executor = Executor(self._rooms, self._kernels, self.spawn)
+        self._executor = Executor(
+            self._rooms, self._kernels, self.spawn, self.max_document_output_bytes, self.log
+        )
         self._transport = Transport(self._build_server, self.spawn, MAX_BODY_BYTES)
         options = {
             "transport": self._transport,

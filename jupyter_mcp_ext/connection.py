@@ -1,33 +1,38 @@
-"""Our own client of one kernel: what is sent, and what comes back for it."""
+"""Our own client of one kernel: the runs it is asked for, and what becomes of them."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from logging import Logger
-from time import monotonic
 from typing import Any
 
-import zmq
-from anyio import Event, Lock, create_task_group, move_on_after
-from anyio.lowlevel import checkpoint
-from jupyter_client.asynchronous.client import AsyncKernelClient
+from anyio import Event, Lock, move_on_after, sleep
+from jupyter_server.utils import ensure_async
 
-PROBE_SECONDS = 1.0
-"""How often a kernel is asked whether it is there, until it answers."""
+from .channels import Channel, Context, KernelChannels, Message, MessageHandler
+
+PROBE_SECONDS = 0.1
+"""How long the first question to a kernel waits for its answer; each further one waits twice as
+long as the one before, up to MAX_PROBE_SECONDS."""
+
+MAX_PROBE_SECONDS = 1.0
 
 IDLE_GRACE_SECONDS = 4.0
 """How long to wait for the end of a run's output after its reply, counted from the last message."""
 
-DRAIN_SECONDS = 0.01
-"""How long messages are taken off a socket before others get their turn on the event loop."""
-
 KEPT_RUNS = 64
 """For how many finished runs of a kernel late messages still find their way."""
 
-Message = Mapping[str, Any]
-MessageHandler = Callable[[Message], None]
+MAX_ABORTS = 50
+"""How often a run is sent again that the kernel puts back because somebody else's run failed."""
+
+ABORT_PAUSE_SECONDS = 0.02
+
+InputHandler = Callable[[str, bool, Callable[[str], None]], None]
+"""Takes the prompt of an `input()`, whether it asks for a password, and what takes the answer."""
 
 
 @dataclass
@@ -35,6 +40,7 @@ class Run:
     """One execute request. `status` is that of the reply, or "died", or "" before the end."""
 
     handler: MessageHandler
+    on_input: InputHandler | None = None
     status: str = ""
     content: Message = field(default_factory=dict)
     interrupted: bool = False
@@ -44,100 +50,136 @@ class Run:
 
 
 class KernelConnection:
-    """Our own client of one kernel, whose messages it sorts by the request they answer.
+    """Our own client of the kernel of a jupyter_client manager.
 
     Lives as long as the kernel, through restarts. `turn` is held by whoever runs something.
-    `is_shutting_down` tells whether the kernel is about to be stopped or restarted.
+    `lost_variables` is set when the kernel has lost them, and reset by whoever tells.
     """
 
-    def __init__(
-        self,
-        kernel_id: str,
-        client: AsyncKernelClient,
-        is_shutting_down: Callable[[], bool],
-        log: Logger,
-    ) -> None:
+    def __init__(self, kernel_id: str, manager: Any, context: Context, log: Logger) -> None:
         self.kernel_id = kernel_id
-        self._is_shutting_down = is_shutting_down
         self.turn = Lock()
         self.lost_variables = False
-        self._client = client
+        self.info: Message = {}
+        """The content of its `kernel_info_reply`."""
+        self._manager = manager
+        self._context = context
         self._log = log
         self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._requests: dict[str, Event] = {}
+        self._replies: dict[str, Message] = {}
         self._busy_with: set[str] = set()
         self._probes: set[str] = set()
         self._ready = Event()
         self._went_idle = Event()
         self._closed = Event()
-
-    async def serve(self) -> None:
-        """Take messages until `close`."""
-        self._client.start_channels(stdin=False, hb=False)
-        try:
-            async with create_task_group() as tasks:
-                tasks.start_soon(self._pump, self._client.iopub_channel, self._on_iopub)
-                tasks.start_soon(self._pump, self._client.shell_channel, self._on_reply)
-                tasks.start_soon(self._pump, self._client.control_channel, self._on_reply)
-                await self._closed.wait()
-                tasks.cancel_scope.cancel()
-        finally:
-            self._client.stop_channels()
-            self.lose()
+        self._start = manager.ready
+        self._process = ""
+        self.subshell = ""
+        """The id of the sub-shell that was made for us, "" without one."""
+        self._channels = self._open_channels()
 
     def close(self) -> None:
         """End all runs as died, and this connection."""
-        self._closed.set()
-        self.lose()
+        if not self.is_closed:
+            self._closed.set()
+            self._end_runs()
+            self._channels.close()
 
     async def ready(self) -> None:
-        """Wait until the kernel answers, also while it is busy, and its output reaches us."""
-        while not (self._ready.is_set() or self.is_closed):
-            for channel in (self._client.control_channel, self._client.shell_channel):
-                request = self._client.session.msg("kernel_info_request")
-                self._probes.add(request["header"]["msg_id"])
-                channel.send(request)
-            self._take_replies()
-            with move_on_after(PROBE_SECONDS):
+        """Wait until the kernel answers, also while it is busy, and its output reaches us.
+
+        A restart, or a death that nobody has noticed yet, counts as a loss first.
+        """
+        seconds = PROBE_SECONDS
+        while not self.is_closed:
+            await self.notice_loss()
+            if self._ready.is_set() and not self._is_shutting_down:
+                return
+            self._probe()
+            with move_on_after(seconds):
                 await self._ready.wait()
+            seconds = min(2 * seconds, MAX_PROBE_SECONDS)
 
     async def execute(
-        self, source: str, handler: MessageHandler, *, store_history: bool = True
+        self,
+        source: str,
+        handler: MessageHandler,
+        *,
+        store_history: bool = True,
+        subshell: str = "",
+        on_input: InputHandler | None = None,
     ) -> Run:
         """Run `source`; return when its reply and all its output are there, or it died.
 
         `handler` gets each message on iopub at once, also those that come after the end, and
-        must not block. Failing does not abort what others have queued, and `input()` raises
-        in the kernel.
+        must not block. Failing does not abort what others have queued. Without `on_input`,
+        `input()` raises in the kernel. `subshell` is one of `create_subshell`, or "".
         """
-        run = Run(handler)
+        content = {
+            "code": source,
+            "silent": False,
+            "store_history": store_history,
+            "user_expressions": {},
+            "allow_stdin": on_input is not None,
+            "stop_on_error": False,
+        }
+        run = Run(handler, on_input)
         # Kernels answer "aborted" without having run anything when somebody else's run failed.
-        while run.status in ("", "aborted"):
+        for _ in range(MAX_ABORTS):
             run.status, run.replied, run.idle = "", Event(), Event()
-            msg_id = self._client.execute(
-                source, store_history=store_history, allow_stdin=False, stop_on_error=False
-            )
-            self._keep(msg_id, run)
-            self._take_replies()
+            self._send_run(run, content, subshell)
             await self._finished(run)
+            if run.status != "aborted":
+                break
+            await sleep(ABORT_PAUSE_SECONDS)
         return run
 
+    async def request(self, msg_type: str, content: dict[str, Any], seconds: float) -> Message:
+        """Ask on the control channel, which kernels serve while they run code.
+
+        Raises:
+            TimeoutError: no reply after so many seconds.
+        """
+        message = self._channels.session.msg(msg_type, content)
+        msg_id = message["header"]["msg_id"]
+        replied = self._requests[msg_id] = Event()
+        try:
+            self._channels.send("control", message)
+            with move_on_after(seconds):
+                await replied.wait()
+            if msg_id not in self._replies:
+                raise TimeoutError(msg_type)
+            return self._replies.pop(msg_id)
+        finally:
+            del self._requests[msg_id]
+
     def lose(self) -> None:
-        """The kernel is gone or starts anew: end all runs as died."""
-        self.lost_variables = True
-        self._ready = Event()
-        self._probes.clear()
-        self._busy_with.clear()
-        self._went_idle.set()
-        for run in self._runs.values():
-            if not run.status:
-                run.status = "died"
-            run.replied.set()
-            run.idle.set()
+        """The kernel is gone or starts anew: end all runs as died, drop what was not sent."""
+        if not self.is_closed:
+            self._end_runs()
+            self._channels.close()
+            self._channels = self._open_channels()
+
+    async def notice_loss(self) -> None:
+        """Look whether the kernel still has the process that was known, and lose it if not."""
+        # Jupyter makes a new future for each start of the process.
+        if self._manager.ready is not self._start:
+            self._start = self._manager.ready
+            self.lose()
+        elif self.owns_kernel and not await ensure_async(self._manager.is_alive()):
+            # Jupyter notices a death within seconds; what is sent meanwhile would be run late.
+            self.lose()
 
     @property
     def is_closed(self) -> bool:
         """Whether the kernel was shut down, or has died for good."""
         return self._closed.is_set()
+
+    @property
+    def owns_kernel(self) -> bool:
+        """Whether the server has started the kernel's process."""
+        return bool(getattr(self._manager, "owns_kernel", True))
 
     @property
     def running(self) -> frozenset[str]:
@@ -156,12 +198,29 @@ class KernelConnection:
             self._went_idle = Event()
             await self._went_idle.wait()
 
-    def request_interrupt(self) -> None:
-        """Ask for an interrupt by message, for kernels whose process is not ours."""
-        self._client.control_channel.send(self._client.session.msg("interrupt_request"))
-        self._take_replies()
+    # Sending
 
-    # Inside
+    def _send_run(self, run: Run, content: dict[str, Any], subshell: str) -> None:
+        message = self._channels.session.msg("execute_request", content)
+        if subshell:
+            message["header"]["subshell_id"] = subshell
+        self._keep(message["header"]["msg_id"], run)
+        self._channels.send("shell", message)
+
+    def _keep(self, msg_id: str, run: Run) -> None:
+        self._runs[msg_id] = run
+        ended = [known for known, old in self._runs.items() if old.status]
+        for known in ended[:-KEPT_RUNS]:
+            del self._runs[known]
+
+    def _probe(self) -> None:
+        if self._is_shutting_down:
+            return
+        channels: tuple[Channel, ...] = ("control", "shell")
+        for channel in channels:
+            request = self._channels.session.msg("kernel_info_request")
+            self._probes.add(request["header"]["msg_id"])
+            self._channels.send(channel, request)
 
     async def _finished(self, run: Run) -> None:
         await run.replied.wait()
@@ -171,74 +230,92 @@ class KernelConnection:
             with move_on_after(IDLE_GRACE_SECONDS):
                 await run.idle.wait()
 
-    def _keep(self, msg_id: str, run: Run) -> None:
-        self._runs[msg_id] = run
-        ended = [known for known, old in self._runs.items() if old.status]
-        for known in ended[:-KEPT_RUNS]:
-            del self._runs[known]
+    # Loss
 
-    def _take_replies(self) -> None:
-        # Sending may swallow the signal that a message has come on the same socket (zmq signals
-        # changes only), so that the pump would sleep on: look once after each send.
-        for channel in (self._client.shell_channel, self._client.control_channel):
-            socket: zmq.Socket[bytes] = zmq.Socket.shadow(channel.socket.underlying)
-            while (frames := _receive(socket)) is not None:
-                self._take(frames, self._on_reply)
+    def _end_runs(self) -> None:
+        self.lost_variables |= self._ready.is_set()
+        self._ready = Event()
+        self.subshell = ""
+        self._probes.clear()
+        self._busy_with.clear()
+        self._went_idle.set()
+        for run in self._runs.values():
+            run.status = run.status or "died"
+            run.replied.set()
+            run.idle.set()
+        for replied in self._requests.values():
+            replied.set()
 
-    async def _pump(self, channel: Any, handle: MessageHandler) -> None:
-        # Draining without a task switch for each message costs about half.
-        socket: zmq.Socket[bytes] = zmq.Socket.shadow(channel.socket.underlying)
-        while True:
-            await channel.socket.poll()
-            deadline = monotonic() + DRAIN_SECONDS
-            while (frames := _receive(socket)) is not None:
-                self._take(frames, handle)
-                if monotonic() > deadline:
-                    await checkpoint()
-                    deadline = monotonic() + DRAIN_SECONDS
+    @property
+    def _is_shutting_down(self) -> bool:
+        return bool(getattr(self._manager, "shutting_down", False))
 
-    def _take(self, frames: list[bytes], handle: MessageHandler) -> None:
-        session = self._client.session
-        try:
-            handle(session.deserialize(session.feed_identities(frames)[1]))
-        except Exception:
-            # A kernel may send anything; one bad message must not end the connection.
-            self._log.warning("Bad message from kernel %s", self.kernel_id, exc_info=True)
+    # Messages
+
+    def _open_channels(self) -> KernelChannels:
+        handlers: dict[Channel, MessageHandler] = {
+            "shell": self._on_reply,
+            "control": self._on_reply,
+            "iopub": self._on_iopub,
+            "stdin": self._on_stdin,
+        }
+        return KernelChannels(self._manager, self._context, handlers, self._log)
 
     def _on_reply(self, message: Message) -> None:
-        run = self._runs.get(message["parent_header"].get("msg_id"))
-        if run is not None and message["header"]["msg_type"] == "execute_reply":
-            run.content = message["content"]
-            # Kernels are interrupted before they are stopped, and may still reply to that.
-            status = "died" if self._is_shutting_down() else str(run.content["status"])
-            run.status = run.status or status
-            run.replied.set()
+        msg_id, kind = message["parent_header"].get("msg_id"), message["header"]["msg_type"]
+        if kind == "kernel_info_reply":
+            self.info = message["content"]
+        elif kind == "execute_reply" and msg_id in self._runs:
+            self._on_run_reply(self._runs[msg_id], message["content"])
+        elif msg_id in self._requests:
+            self._replies[msg_id] = message["content"]
+            self._requests[msg_id].set()
+
+    def _on_run_reply(self, run: Run, content: Message) -> None:
+        run.content = content
+        # Kernels are interrupted before they are stopped, and may still reply to that.
+        run.status = run.status or ("died" if self._is_shutting_down else str(content["status"]))
+        run.replied.set()
 
     def _on_iopub(self, message: Message) -> None:
-        parent = message["parent_header"]
+        parent, content = message["parent_header"], message["content"]
         msg_id = str(parent.get("msg_id", ""))
-        run = self._runs.get(msg_id)
         if message["header"]["msg_type"] == "status":
-            self._on_status(message["content"]["execution_state"], msg_id, parent)
+            self._on_status(content["execution_state"], msg_id, message)
+        run = self._runs.get(msg_id)
         if run is not None:
             run.messages += 1
             run.handler(message)
-            if message["content"].get("execution_state") == "idle":
+            if content.get("execution_state") == "idle":
                 run.idle.set()
 
-    def _on_status(self, state: str, msg_id: str, parent: Message) -> None:
-        if msg_id in self._probes and state == "idle":
+    def _on_status(self, state: str, msg_id: str, message: Message) -> None:
+        parent = message["parent_header"]
+        is_run = parent.get("msg_type") == "execute_request" and not parent.get("subshell_id")
+        if state == "starting":
+            # Kernels may answer before they say this.
+            if self._ready.is_set() and message["header"].get("session") != self._process:
+                self.lose()
+        elif msg_id in self._probes and state == "idle":
             self._probes.clear()
+            self._process = message["header"].get("session", "")
             self._ready.set()
-        elif parent.get("msg_type") == "execute_request" and state == "busy":
+        elif is_run and state == "busy":
             self._busy_with.add(msg_id)
-        elif parent.get("msg_type") == "execute_request" and state == "idle":
+        elif is_run and state == "idle":
             self._busy_with.discard(msg_id)
             self._went_idle.set()
 
+    def _on_stdin(self, message: Message) -> None:
+        run = self._runs.get(message["parent_header"].get("msg_id", ""))
+        if run is not None and run.on_input is not None and not run.status:
+            content = message["content"]
+            reply = partial(self._reply_input, run, message)
+            run.on_input(str(content.get("prompt", "")), bool(content.get("password")), reply)
 
-def _receive(socket: zmq.Socket[bytes]) -> list[bytes] | None:
-    try:
-        return socket.recv_multipart(zmq.NOBLOCK)
-    except zmq.Again:
-        return None
+    def _reply_input(self, run: Run, request: Message, text: str) -> None:
+        # The run may have been interrupted meanwhile.
+        if not run.status:
+            session = self._channels.session
+            reply = session.msg("input_reply", {"value": text}, parent=request)
+            self._channels.send("stdin", reply)

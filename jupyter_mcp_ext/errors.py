@@ -17,7 +17,8 @@ MCPExtensionError                  base, never raised itself
 ├── InvalidRequest (ValueError)    arguments that name nothing that could exist
 ├── KernelProblem
 │   ├── KernelStartFailed
-│   └── InterruptFailed
+│   ├── InterruptFailed
+│   └── NoSubshells
 ├── NotPermitted
 ├── BrokenOff                      a run ended with a bug of ours
 ├── ServerStopping
@@ -154,6 +155,14 @@ class InterruptFailed(KernelProblem):
         super().__init__(
             f"The kernel {kernel!r} is still busy {seconds:g} s after the interrupt.",
             "Interrupt it again, or call restart_kernel, which loses its variables.",
+        )
+
+
+class NoSubshells(KernelProblem):
+    def __init__(self, kernel: str) -> None:
+        super().__init__(
+            f"The kernel {kernel!r} is busy and has no sub-shells.",
+            "Wait for what it runs or interrupt it; ipykernel 7 or newer has sub-shells.",
         )
 
 

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import count
+from logging import Logger
 from time import monotonic
-from typing import Literal
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
-from anyio import CancelScope, Event, Lock, create_task_group, move_on_after, sleep
+from anyio import Lock, create_task_group, move_on_after, sleep
 
-from .connection import KernelConnection, Message, MessageHandler, Run
+from .channels import Message, MessageHandler
+from .connection import InputHandler, KernelConnection, Run
 from .errors import (
     BrokenOff,
     Conflict,
@@ -22,14 +23,14 @@ from .errors import (
     MCPExtensionError,
     NotFound,
     ServerStopping,
+    Unavailable,
     WrongCellType,
 )
+from .execution import Batch, Execution, Prompt, Status
 from .kernel import Kernels, Spawn
 from .notebook import Cell, NotebookDocument
-from .outputs import Output, OutputArea
+from .outputs import OutputArea
 from .room import NotebookRooms
-
-Status = Literal["ok", "error", "queued", "running", "interrupted", "kernel_died", "cancelled"]
 
 BATCH_SECONDS = 0.05
 """Pause between two updates of the document while a run produces output."""
@@ -39,90 +40,44 @@ LONG_BATCH_SECONDS = 0.2
 
 LONG_RUN_SECONDS = 5.0
 
+START_SECONDS = 0.5
+"""How long a run that was just sent may take to begin, before it counts as waiting."""
+
 END_SECONDS = 1.0
 """How long the end of an interrupted run may take to reach us."""
+
+INPUT_SECONDS = 600.0
+"""How long an `input()` waits for its answer."""
 
 KEPT_EXECUTIONS = 100
 """How many finished executions stay readable."""
 
+KEPT_OUTPUT_BYTES = 64 * 1024 * 1024
+"""How much output they may have together; the newest stays readable whatever it has."""
+
 LOST_VARIABLES = (
     "The kernel is new since the last run here (it died or was restarted): all variables are lost."
 )
-
-
-class Execution:
-    """One run of a cell, or of code outside the notebook.
-
-    It belongs to the server: it goes on when nobody waits for it. `label` names the cell as
-    `Cell.label` does, or is "code".
-    """
-
-    def __init__(self, execution_id: str, path: str = "", cell_id: str = "") -> None:
-        self.id = execution_id
-        self.path = path
-        self.cell_id = cell_id
-        self.label = "code"
-        self.kernel_id = ""
-        self.status: Status = "queued"
-        self.notes: list[str] = []
-        self.failure: MCPExtensionError | None = None
-        self.in_queue = CancelScope()
-        self.is_submitted = False
-        self.area = OutputArea()
-        self._started = monotonic()
-        self.has_late_writer = False
-        self._seconds: float | None = None
-        self._finished = Event()
-
-    @property
-    def seconds(self) -> float:
-        """How long it has been running or ran, without the time in the queue."""
-        return monotonic() - self._started if self._seconds is None else self._seconds
-
-    @property
-    def outputs(self) -> list[Output]:
-        """What it has produced so far, as nbformat has it."""
-        return self.area.outputs
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether its status is final."""
-        return self._finished.is_set()
-
-    async def wait(self, seconds: float) -> None:
-        """Wait for the end, for so long at most.
-
-        Raises:
-            MCPExtensionError: it could not be run at all.
-        """
-        with move_on_after(seconds):
-            await self._finished.wait()
-        if self.failure is not None:
-            raise self.failure
-
-    def start(self) -> None:
-        """The kernel has begun with it; a final status stays what it is."""
-        if not self.is_finished:
-            self.status, self._started = "running", monotonic()
-
-    def finish(self, status: Status) -> None:
-        """Set the final status."""
-        self.status, self._seconds = status, monotonic() - self._started
-        self._finished.set()
-
-    def fail(self, error: MCPExtensionError) -> None:
-        """It could not be run; whoever waits gets the error."""
-        self.failure = error
-        self.finish("cancelled")
+PUT_BACK = "The kernel put it back again and again because other runs failed; it was not run."
+NOT_WRITTEN = "Its outputs could not be written to the notebook; the server's log has the reason."
 
 
 class Executor:
     """Runs on this server's kernels; on each of them in the order of their arrival."""
 
-    def __init__(self, rooms: NotebookRooms, kernels: Kernels, spawn: Spawn) -> None:
+    def __init__(
+        self,
+        rooms: NotebookRooms,
+        kernels: Kernels,
+        spawn: Spawn,
+        max_output_bytes: int,
+        log: Logger,
+    ) -> None:
         self._rooms = rooms
         self._kernels = kernels
         self._spawn = spawn
+        self._max_output_bytes = max_output_bytes
+        self._log = log
         self._ids = (f"r{number}" for number in count(1))
         self._executions: OrderedDict[str, Execution] = OrderedDict()
         self._queues: WeakValueDictionary[str, Lock] = WeakValueDictionary()
@@ -144,21 +99,45 @@ class Executor:
         except KeyError:
             raise ExecutionNotFound(execution_id) from None
 
-    def submit_cell(self, path: str, cell: Cell) -> Execution:
+    def submit_cell(
+        self, path: str, cell: Cell, *, takes_input: bool = False, batch: Batch | None = None
+    ) -> Execution:
         """Run a cell on its notebook's kernel; its outputs go into the notebook."""
         execution = self._new(path, cell.id)
-        execution.label = cell.label
+        execution.label, execution.batch = cell.label, batch
+        execution.takes_input = takes_input
         self._spawn(partial(self._guard, execution, path, partial(self._run_cell, execution)))
         return execution
 
-    def submit_code(self, code: str, path: str = "", kernel: str = "") -> Execution:
+    def submit_cells(
+        self, path: str, cells: Sequence[Cell], *, stop_on_error: bool, takes_input: bool = False
+    ) -> Batch:
+        """Run cells in this order, until one ends in a way that nobody wants to be ignored."""
+        batch = Batch(stop_on_error)
+        for cell in cells:
+            execution = self.submit_cell(path, cell, takes_input=takes_input, batch=batch)
+            batch.executions.append(execution)
+        return batch
+
+    def submit_code(
+        self,
+        code: str,
+        path: str = "",
+        kernel: str = "",
+        *,
+        takes_input: bool = False,
+        while_busy: bool = False,
+    ) -> Execution:
         """Run code on a notebook's kernel, or on the kernel with this id.
 
-        Neither the notebook nor the kernel's history and execution count show it.
+        Neither the notebook nor the kernel's history and execution count show it. With
+        `while_busy`, it does not wait for what the kernel runs, but runs beside it.
         """
         execution = self._new(path)
-        running = partial(self._run_code, execution, code, kernel)
-        self._spawn(partial(self._guard, execution, path or kernel, running))
+        execution.takes_input = takes_input
+        running = partial(self._run_code, execution, code, kernel, while_busy)
+        queue = execution.id if while_busy else path or kernel
+        self._spawn(partial(self._guard, execution, queue, running))
         return execution
 
     async def interrupt(self, execution: Execution) -> None:
@@ -169,13 +148,23 @@ class Executor:
 
         Raises:
             InterruptFailed: the kernel does not stop.
+            Unavailable: it runs beside another run.
         """
-        if self._is_stopping:
+        if self._is_stopping or execution.is_finished:
             return
-        if execution.status == "running":
-            await self._kernels.interrupt(await self._kernels.find(execution.kernel_id))
-        elif not execution.is_submitted:
+        if not execution.is_submitted:
             execution.in_queue.cancel()
+        elif execution.in_subshell:
+            raise Unavailable(
+                "What runs beside another run cannot be interrupted.",
+                "Wait for it, or call restart_kernel, which loses all variables.",
+            )
+        else:
+            with move_on_after(START_SECONDS):
+                while execution.status == "queued":
+                    await execution.wait_changed()
+            if execution.status == "running":
+                await self._kernels.interrupt(await self._kernels.find(execution.kernel_id))
         await execution.wait(END_SECONDS)
 
     def stop(self) -> None:
@@ -187,12 +176,17 @@ class Executor:
     # Inside
 
     def _new(self, path: str, cell_id: str = "") -> Execution:
-        execution = Execution(next(self._ids), path, cell_id)
+        execution = Execution(next(self._ids), OutputArea(self._max_output_bytes), path, cell_id)
         self._executions[execution.id] = execution
-        finished = [run.id for run in self._executions.values() if run.is_finished]
-        for execution_id in finished[:-KEPT_EXECUTIONS]:
-            del self._executions[execution_id]
         return execution
+
+    def _forget_old(self) -> None:
+        kept, size = 0, 0
+        for execution in reversed(list(self._executions.values())):
+            if execution.is_finished:
+                kept, size = kept + 1, size + execution.area.size
+                if kept > KEPT_EXECUTIONS or (kept > 1 and size > KEPT_OUTPUT_BYTES):
+                    del self._executions[execution.id]
 
     async def _guard(
         self, execution: Execution, queue: str, running: Callable[[], Awaitable[None]]
@@ -202,7 +196,8 @@ class Executor:
         try:
             with execution.in_queue:
                 async with turn:
-                    await running()
+                    if not _is_ended(execution):
+                        await running()
         except MCPExtensionError as error:
             execution.fail(error)
         finally:
@@ -210,9 +205,11 @@ class Executor:
                 execution.finish("cancelled")
             elif not execution.is_finished:
                 execution.fail(BrokenOff(execution.id))
+            self._forget_old()
 
     async def _run_cell(self, execution: Execution) -> None:
         async with self._rooms.open(execution.path) as document:
+            execution.file_id = self._rooms.file_id(document.path)
             kernel = document.kernelspec_name
             connection = await self._kernels.attached_to(document.path, kernel)
             async with self._turn(execution, connection):
@@ -222,19 +219,41 @@ class Executor:
                     raise WrongCellType(cell.label, cell.type, "code")
                 document.check_writable()
                 source = execution.area.start(document, cell.id)
-                execution.finish(await self._execute_cell(execution, connection, document, source))
+                run = await self._execute_cell(execution, connection, document, source)
+            self._finish(execution, run)
 
-    async def _run_code(self, execution: Execution, code: str, kernel: str) -> None:
-        if kernel:
-            connection = await self._kernels.find(kernel)
+    async def _run_code(
+        self, execution: Execution, code: str, kernel: str, while_busy: bool
+    ) -> None:
+        connection = await self._connection_for(execution, kernel)
+        if while_busy and (connection.running or connection.turn.locked()):
+            subshell = await self._kernels.subshell_of(connection)
+            execution.kernel_id = connection.kernel_id
+            execution.is_submitted = execution.in_subshell = True
+            run = await self._execute(execution, connection, code, subshell)
         else:
-            async with self._rooms.open(execution.path) as document:
-                name = document.kernelspec_name
-            connection = await self._kernels.attached_to(execution.path, name)
-        async with self._turn(execution, connection):
-            handler = self._handler(execution, asyncio.Event())
-            run = await connection.execute(code, handler, store_history=False)
-            execution.finish(_status(run))
+            async with self._turn(execution, connection):
+                run = await self._execute(execution, connection, code)
+        self._finish(execution, run)
+
+    async def _connection_for(self, execution: Execution, kernel: str) -> KernelConnection:
+        if kernel:
+            return await self._kernels.find(kernel)
+        async with self._rooms.open(execution.path) as document:
+            name = document.kernelspec_name
+        return await self._kernels.attached_to(execution.path, name)
+
+    async def _execute(
+        self, execution: Execution, connection: KernelConnection, code: str, subshell: str = ""
+    ) -> Run:
+        handler = self._handler(execution, asyncio.Event())
+        return await connection.execute(
+            code,
+            handler,
+            store_history=False,
+            subshell=subshell,
+            on_input=self._input_handler(execution),
+        )
 
     @asynccontextmanager
     async def _turn(
@@ -256,35 +275,79 @@ class Executor:
         connection: KernelConnection,
         document: NotebookDocument,
         source: str,
-    ) -> Status:
+    ) -> Run:
         area, changed = execution.area, asyncio.Event()
+        handler = self._handler(execution, changed)
+        writing = partial(_write_batches, area, document, changed)
         try:
             async with create_task_group() as tasks:
-                tasks.start_soon(_write_batches, area, document, changed)
-                tasks.start_soon(self._rooms.keep_saved, document)
-                run = await connection.execute(source, self._handler(execution, changed))
+                tasks.start_soon(self._logged, execution, writing)
+                tasks.start_soon(self._logged, execution, self._rooms.keep_saved, document)
+                run = await connection.execute(
+                    source, handler, on_input=self._input_handler(execution)
+                )
                 tasks.cancel_scope.cancel()
-            await document.settled()
         finally:
-            area.finish(document)
+            await self._logged(execution, _finish_area, area, document)
         if document.ycell(execution.cell_id) is not None:
             execution.label = document.label(execution.cell_id)
             _set_next_inputs(run.content.get("payload") or [], execution.cell_id, document)
-        return _status(run)
+        return run
+
+    async def _logged(
+        self, execution: Execution, function: Callable[..., Awaitable[None]], *arguments: object
+    ) -> None:
+        """What goes wrong with the notebook must not end the run, which goes on in its kernel."""
+        try:
+            await function(*arguments)
+        except Exception:
+            self._log.exception("The outputs of %s could not be written", execution.id)
+            if NOT_WRITTEN not in execution.notes:
+                execution.notes.append(NOT_WRITTEN)
+
+    def _finish(self, execution: Execution, run: Run) -> None:
+        if run.status == "aborted":
+            execution.notes.append(PUT_BACK)
+        execution.finish(_status(run))
 
     def _handler(self, execution: Execution, changed: asyncio.Event) -> MessageHandler:
+        # Late messages find an execution for as long as it is kept, and must not keep it.
+        found, executor = ref(execution), self
+
         def handle(message: Message) -> None:
+            execution = found()
+            if execution is None:
+                return
             content = message["content"]
             if content.get("execution_state") == "busy":
                 execution.start()
             elif message["header"]["msg_type"] == "update_display_data":
-                self._update_displays(execution.kernel_id, content)
+                executor._update_displays(execution.kernel_id, content)
             execution.area.apply(message)
             changed.set()
             if execution.is_finished:
-                self._write_late(execution)
+                executor._write_late(execution)
 
         return handle
+
+    def _input_handler(self, execution: Execution) -> InputHandler | None:
+        if not execution.takes_input:
+            return None
+
+        def handle(text: str, is_password: bool, reply: Callable[[str], None]) -> None:
+            execution.ask(text, is_password, reply)
+            assert execution.prompt is not None
+            self._spawn(partial(self._expire, execution, execution.prompt))
+
+        return handle
+
+    async def _expire(self, execution: Execution, prompt: Prompt) -> None:
+        """End a run that nobody answers: what others have queued waits behind it."""
+        with move_on_after(INPUT_SECONDS):
+            await execution.wait_settled(prompt)
+        if execution.prompt is prompt:
+            execution.notes.append(f"Nobody answered its input() within {INPUT_SECONDS:g} s.")
+            await self.interrupt(execution)
 
     def _update_displays(self, kernel_id: str, content: Message) -> None:
         """Show an update in the outputs of earlier runs too; the present one gets it anyway."""
@@ -300,12 +363,30 @@ class Executor:
             await sleep(BATCH_SECONDS)
             execution.has_late_writer = False
             # The notebook may have been moved or deleted meanwhile.
+            path = self._rooms.path_of(execution.file_id)
             with suppress(NotFound, Conflict):
-                async with self._rooms.open(execution.path) as document:
+                async with self._rooms.open(path or execution.path) as document:
                     execution.area.write(document)
 
         execution.has_late_writer = True
         self._spawn(write)
+
+
+def _is_ended(execution: Execution) -> bool:
+    """End a run whose batch has ended before its turn came."""
+    ended_by = None if execution.batch is None else execution.batch.ended_by
+    if ended_by is None:
+        return False
+    execution.notes.append(f"Not run, since {ended_by.label} ended with status {ended_by.status}.")
+    execution.finish("cancelled")
+    return True
+
+
+async def _finish_area(area: OutputArea, document: NotebookDocument) -> None:
+    try:
+        await document.settled()
+    finally:
+        area.finish(document)
 
 
 async def _write_batches(
@@ -325,6 +406,8 @@ async def _write_batches(
 def _status(run: Run) -> Status:
     if run.status == "died":
         return "kernel_died"
+    if run.status == "aborted":
+        return "cancelled"
     if run.status == "ok":
         return "ok"
     if run.interrupted and run.content.get("ename") == "KeyboardInterrupt":

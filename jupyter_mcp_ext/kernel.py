@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from logging import Logger
 from typing import Any
-from uuid import uuid4
 
-import zmq
-import zmq.asyncio
-from anyio import Lock, fail_after, move_on_after
-from anyio.lowlevel import checkpoint
-from jupyter_client.asynchronous.client import AsyncKernelClient
+from anyio import fail_after, move_on_after
 from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
+from .channels import new_context
 from .connection import KernelConnection
-from .errors import InterruptFailed, KernelNotFound, KernelStartFailed, Unavailable
+from .errors import (
+    InterruptFailed,
+    KernelNotFound,
+    KernelStartFailed,
+    NoSubshells,
+    Unavailable,
+)
 
 INTERRUPT_GRACE_SECONDS = 5.0
 """How long a kernel may take to become idle after an interrupt."""
+
+REMEMBERED_NOTEBOOKS = 1000
+"""For how many notebooks it is known which kernel they had last."""
+
+SUBSHELLS = "kernel subshells"
+"""How kernels call them among their `supported_features`."""
+
+SUBSHELL_SECONDS = 5.0
+"""How long a kernel may take to make a sub-shell."""
 
 KERNEL_ACTIONS = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
 
@@ -43,11 +56,9 @@ class Kernels:
         self._start_timeout = start_timeout
         self._log = log
         self._connections: dict[str, KernelConnection] = {}
-        self._last_kernel: dict[str, str] = {}
-        self._starting: defaultdict[str, Lock] = defaultdict(Lock)
-        # A queue without limit: a kernel that prints fast must not lose messages.
-        self._context = zmq.asyncio.Context()
-        self._context.setsockopt(zmq.RCVHWM, 0)
+        self._last_kernel: OrderedDict[str, str] = OrderedDict()
+        self._starts: dict[str, asyncio.Future[str]] = {}
+        self._context = new_context()
         settings["event_logger"].add_listener(schema_id=KERNEL_ACTIONS, listener=self._on_action)
 
     async def attached_to(self, path: str, kernel_name: str = "") -> KernelConnection:
@@ -59,12 +70,11 @@ class Kernels:
         Raises:
             KernelStartFailed: there is no such kernelspec, or the kernel does not answer.
         """
-        async with self._starting[path]:
-            kernel_id = await self.kernel_id_of(path) or await self._start(path, kernel_name)
+        kernel_id = await self.kernel_id_of(path) or await self._started(path, kernel_name)
         connection = await self._connect(kernel_id)
         if self._last_kernel.get(path, kernel_id) != kernel_id:
             connection.lost_variables = True
-        self._last_kernel[path] = kernel_id
+        self._remember(path, kernel_id)
         return connection
 
     async def attach(self, path: str, kernel: str) -> KernelConnection:
@@ -82,7 +92,7 @@ class Kernels:
             )
         else:
             await self._sessions.update_session(session["id"], kernel_id=connection.kernel_id)
-        self._last_kernel[path] = connection.kernel_id
+        self._remember(path, connection.kernel_id)
         return connection
 
     async def find(self, kernel: str) -> KernelConnection:
@@ -139,16 +149,27 @@ class Kernels:
         """
         running = connection.running
         connection.note_interrupt()
-        manager = self._manager.get_kernel(connection.kernel_id)
-        if getattr(manager, "owns_kernel", True):
-            await ensure_async(self._manager.interrupt_kernel(connection.kernel_id))
-        else:
-            connection.request_interrupt()
         with move_on_after(INTERRUPT_GRACE_SECONDS):
+            await self._send_interrupt(connection)
             await connection.wait_ended(running)
         if running & connection.running:
             raise InterruptFailed(connection.kernel_id, INTERRUPT_GRACE_SECONDS)
         return bool(running)
+
+    async def subshell_of(self, connection: KernelConnection) -> str:
+        """The id of a sub-shell of ours, in which code runs beside what the kernel runs.
+
+        Raises:
+            NoSubshells: this kernel has none.
+        """
+        has_subshells = SUBSHELLS in connection.info.get("supported_features", [])
+        if has_subshells and not connection.subshell:
+            with suppress(TimeoutError):
+                reply = await connection.request("create_subshell_request", {}, SUBSHELL_SECONDS)
+                connection.subshell = str(reply.get("subshell_id", ""))
+        if not connection.subshell:
+            raise NoSubshells(connection.kernel_id)
+        return connection.subshell
 
     async def restart(self, connection: KernelConnection) -> None:
         """Restart the kernel and wait until it answers. What ran ends as died.
@@ -168,13 +189,11 @@ class Kernels:
         """
         if connection.is_closed:
             raise KernelNotFound(connection.kernel_id)
-        manager = self._manager.get_kernel(connection.kernel_id)
-        if getattr(manager, "owns_kernel", True) and not await ensure_async(manager.is_alive()):
-            # Jupyter notices a death within seconds; what is sent meanwhile would be run late.
-            connection.lose()
         try:
             with fail_after(self._start_timeout):
                 await connection.ready()
+            if connection.is_closed:
+                raise KernelNotFound(connection.kernel_id)
         except TimeoutError as error:
             reason = f"it did not answer within {self._start_timeout:g} s"
             specs = await self.kernelspecs()
@@ -186,8 +205,7 @@ class Kernels:
         Raises:
             Unavailable: another program owns the kernel.
         """
-        manager = self._manager.get_kernel(connection.kernel_id)
-        if not getattr(manager, "owns_kernel", True):
+        if not connection.owns_kernel:
             raise Unavailable(
                 f"The kernel {connection.kernel_id!r} belongs to another program.", "Stop it there."
             )
@@ -209,39 +227,53 @@ class Kernels:
             # KeyError: the session's kernel is gone; asking has removed the session.
             return None
 
-    async def _start(self, path: str, kernel_name: str) -> str:
-        name, _ = await self.kernelspec(kernel_name)
-        session = await self._sessions.create_session(
-            path=path, name=path.rpartition("/")[2], type="notebook", kernel_name=name
-        )
-        return str(session["kernel"]["id"])
+    async def _started(self, path: str, kernel_name: str) -> str:
+        # A start that its caller gives up goes on: cut off in the middle, it would leave a
+        # kernel that no session knows.
+        start = self._starts.get(path)
+        if start is None:
+            start = self._starts[path] = asyncio.get_running_loop().create_future()
+            self._spawn(partial(self._start, path, kernel_name, start))
+        return await asyncio.shield(start)
+
+    async def _start(self, path: str, kernel_name: str, start: asyncio.Future[str]) -> None:
+        try:
+            name, _ = await self.kernelspec(kernel_name)
+            session = await self._sessions.create_session(
+                path=path, name=path.rpartition("/")[2], type="notebook", kernel_name=name
+            )
+            start.set_result(str(session["kernel"]["id"]))
+        except Exception as error:
+            start.set_exception(error)
+            start.exception()  # Those who waited may be gone, which asyncio would complain about.
+        finally:
+            del self._starts[path]
+            start.cancel()
+
+    def _remember(self, path: str, kernel_id: str) -> None:
+        self._last_kernel[path] = kernel_id
+        self._last_kernel.move_to_end(path)
+        if len(self._last_kernel) > REMEMBERED_NOTEBOOKS:
+            self._last_kernel.popitem(last=False)
+
+    async def _send_interrupt(self, connection: KernelConnection) -> None:
+        if connection.owns_kernel:
+            await ensure_async(self._manager.interrupt_kernel(connection.kernel_id))
+        else:
+            # Whether it has landed is seen by what runs.
+            with suppress(TimeoutError):
+                await connection.request("interrupt_request", {}, INTERRUPT_GRACE_SECONDS)
 
     async def _connect(self, kernel_id: str) -> KernelConnection:
         connection = self._connections.get(kernel_id)
         if connection is None:
             manager = self._manager.get_kernel(kernel_id)
-            connection = KernelConnection(
-                kernel_id,
-                self._new_client(manager),
-                lambda: bool(getattr(manager, "shutting_down", False)),
-                self._log,
-            )
+            connection = KernelConnection(kernel_id, manager, self._context, self._log)
             self._connections[kernel_id] = connection
             self._manager.add_restart_callback(kernel_id, connection.lose, "restart")
             self._manager.add_restart_callback(kernel_id, partial(self._drop, connection), "dead")
-            self._spawn(connection.serve)
-            await checkpoint()
         await self.wait_ready(connection)
         return connection
-
-    def _new_client(self, manager: Any) -> AsyncKernelClient:
-        # Clients of one manager share a zmq identity, and a kernel only hears the newest.
-        session = manager.session.clone()
-        session.session = str(uuid4())
-        client = manager.client(session=session, context=self._context)
-        if not hasattr(client.iopub_channel_class, "msg_ready"):
-            raise Unavailable("Kernels behind a gateway cannot be used yet.")
-        return client  # type: ignore[no-any-return]
 
     async def _on_action(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
         connection = self._connections.get(data.get("kernel_id", ""))
@@ -250,7 +282,7 @@ class Kernels:
         if data["action"] == "interrupt":
             connection.note_interrupt()
         elif data["action"] == "restart":
-            connection.lose()
+            await connection.notice_loss()
         elif data["action"] == "shutdown":
             self._drop(connection)
 

@@ -21,6 +21,11 @@ Message = Mapping[str, Any]
 
 OUTPUT_TYPES = ("stream", "display_data", "execute_result", "error")
 
+CUT_SHORT = (
+    "\n[jupyter_mcp_ext: this run has more than {:g} MB of output; the notebook keeps no more. "
+    "MCPExtension.max_document_output_bytes is that bound.]\n"
+)
+
 _CONTROL = re.compile("[\n\r\b]")
 
 
@@ -37,6 +42,12 @@ class StreamText:
         self._line: list[str] = []
         self._length = 0
         self._cursor = 0
+        self._finished_length = 0
+
+    @property
+    def length(self) -> int:
+        """How many characters the text has."""
+        return self._finished_length + self._length
 
     @property
     def mark(self) -> int:
@@ -85,6 +96,7 @@ class StreamText:
 
     def _finish(self, text: str) -> None:
         self._finished.append(self.line + text)
+        self._finished_length += self._length + len(text)
         self._line, self._length, self._cursor = [], 0, 0
 
 
@@ -94,11 +106,18 @@ class OutputArea:
     `apply` takes messages as they come and touches nothing but this object; `write` brings
     the cell up to date in one transaction. So the caller decides how often people, and the
     store behind the document, get an update.
+
+    What comes once there are `max_bytes` is dropped, except for errors, and counted in `omitted`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self.cell_id = ""
         self.execution_count: int | None = None
+        self.size = 0
+        """About how many bytes the outputs have."""
+        self.omitted = 0
+        """How many bytes were dropped."""
+        self._max_bytes = max_bytes
         self._outputs: list[Output] = []
         self._streams: dict[int, StreamText] = {}
         self._display_ids: dict[str, list[int]] = {}
@@ -145,7 +164,9 @@ class OutputArea:
         """
         indexes = self._display_ids.get(_display_id(content), [])
         for index in indexes:
+            before = _size(self._outputs[index])
             self._outputs[index] |= _data(content)
+            self.size += _size(self._outputs[index]) - before
             self._redo_from(index)
         return bool(indexes)
 
@@ -194,23 +215,38 @@ class OutputArea:
         self._outputs.clear()
         self._streams.clear()
         self._display_ids.clear()
+        self.size = self.omitted = 0
         self._redo_from(0)
 
     def _add(self, kind: str, content: Message) -> None:
         self._dirty = True
-        if kind == "stream":
+        if self.size > self._max_bytes and kind != "error":
+            self._omit(kind, content)
+        elif kind == "stream":
             self._add_stream(str(content["name"]), str(content["text"]))
-            return
-        if display_id := _display_id(content):
+        else:
+            self._add_output({"output_type": kind} | _fields(kind, content), _display_id(content))
+
+    def _omit(self, kind: str, content: Message) -> None:
+        if not self.omitted:
+            self._add_stream("stderr", CUT_SHORT.format(self._max_bytes / 1_000_000))
+        self.omitted += len(content["text"]) if kind == "stream" else _size(content)
+
+    def _add_output(self, output: Output, display_id: str) -> None:
+        if display_id:
             self._display_ids.setdefault(display_id, []).append(len(self._outputs))
-        self._outputs.append({"output_type": kind} | _fields(kind, content))
+        self._outputs.append(output)
+        self.size += _size(output)
 
     def _add_stream(self, name: str, text: str) -> None:
         # JupyterLab merges neighbours of the same name, so two of them would not match.
         if not self._outputs or self._outputs[-1].get("name") != name:
             self._streams[len(self._outputs)] = StreamText()
             self._outputs.append({"output_type": "stream", "name": name})
-        self._streams[len(self._outputs) - 1].write(text)
+        stream = self._streams[len(self._outputs) - 1]
+        before = stream.length
+        stream.write(text)
+        self.size += stream.length - before
 
     def _output(self, index: int) -> Output:
         stream = self._streams.get(index)
@@ -230,8 +266,8 @@ class OutputArea:
             return
         shared: Array[Any] = ycell["outputs"]
         reran = self._is_finished and ycell.get("execution_count") != self.execution_count
-        if reran or len(shared) < self._written:
-            # Somebody reran or cleared the cell: what it shows from now on is theirs.
+        if reran or len(shared) < self._written or not self._has_stream(shared):
+            # Somebody reran, cleared or rewrote the cell: what it shows from now on is theirs.
             self._abandoned = True
             return
         # JupyterLab follows changes at the end of the list only, so what comes after a change
@@ -240,6 +276,12 @@ class OutputArea:
         self._continue_stream(shared)
         shared.extend([_shared(self._output(i)) for i in range(self._written, len(self._outputs))])
         self._note_written()
+
+    def _has_stream(self, shared: Array[Any]) -> bool:
+        """Whether the stream to be continued, if any, still is where it was written."""
+        if self._written - 1 not in self._streams:
+            return True
+        return isinstance(shared[self._written - 1].get("text"), Text)
 
     def _continue_stream(self, shared: Array[Any]) -> None:
         stream = self._streams.get(self._written - 1)
@@ -273,6 +315,15 @@ def _fields(kind: str, content: Message) -> Output:
         return {name: content[name] for name in ("ename", "evalue", "traceback")}
     count = {"execution_count": content["execution_count"]} if kind == "execute_result" else {}
     return _data(content) | count
+
+
+def _size(value: Any) -> int:
+    """About how many bytes this takes in a file."""
+    if isinstance(value, Mapping):
+        return sum(len(name) + _size(item) for name, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return sum(map(_size, value))
+    return len(value) if isinstance(value, str) else 8
 
 
 def _shared(output: Output) -> Map[Any]:

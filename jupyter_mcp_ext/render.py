@@ -21,6 +21,9 @@ from .text import count, excerpt, narrow_table, printable, quoted_length
 
 Block = TextContent | ImageContent
 
+RunSection = tuple[str, Sequence[Any], str]
+"""What is said of a run, its outputs, and the call that shows more of them."""
+
 MAX_OUTPUTS = 40
 """Outputs of one cell that are shown; earlier ones are only counted."""
 
@@ -209,6 +212,13 @@ def outputs(outputs: Sequence[Any], limits: Limits, *, rest: str = "") -> list[B
     An output that is not valid nbformat is named.
     """
     return _blocks(_fitted([(outputs, rest)], limits)[0])
+
+
+def runs(sections: Sequence[RunSection], limits: Limits) -> list[Block]:
+    """What is to be said of each run, then its outputs; all outputs share one budget."""
+    groups = _fitted([(outputs, rest) for _, outputs, rest in sections], limits)
+    items = [[head, *group] for (head, _, _), group in zip(sections, groups, strict=True)]
+    return _blocks(chain.from_iterable(items))
 
 
 def _fitted(

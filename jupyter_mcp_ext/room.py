@@ -126,6 +126,14 @@ class NotebookRooms:
         room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(path))
         return None if room is None else names_in(room.awareness)
 
+    def file_id(self, path: str) -> str:
+        """What names the file at `path` also after it was renamed."""
+        return str(self._settings["file_id_manager"].index(path))
+
+    def path_of(self, file_id: str) -> str | None:
+        """Where the file is now, None if it is gone."""
+        return self._settings["file_id_manager"].get_path(file_id) or None
+
     async def keep_saved(self, document: NotebookDocument) -> None:
         """Save the notebook every few seconds, until cancelled.
 
@@ -294,7 +302,7 @@ class NotebookRooms:
         return extension
 
     def _room_id(self, path: str) -> str:
-        return f"json:notebook:{self._settings['file_id_manager'].index(path)}"
+        return f"json:notebook:{self.file_id(path)}"
 
 
 async def _save_pending(room: DocumentRoom) -> None:

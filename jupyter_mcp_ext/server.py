@@ -13,14 +13,17 @@ from mcp_types import (
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
+    InputRequiredResult,
     ListToolsResult,
     TextContent,
 )
 from pydantic import ValidationError
 
 from . import __version__
+from .elicitation import Elicitation, InputRequired
 from .errors import MCPExtensionError
 from .tools import TOOLSETS
+from .tools.running import resume
 from .tools.toolset import Services, Tool, ToolContext
 
 INSTRUCTIONS = (
@@ -42,11 +45,17 @@ def create_server(services: Services, toolsets: Sequence[str], log: Logger) -> S
     async def list_tools(ctx: Any, params: Any) -> ListToolsResult:
         return listed
 
-    async def call_tool(ctx: Any, params: CallToolRequestParams) -> CallToolResult:
+    async def call_tool(
+        ctx: Any, params: CallToolRequestParams
+    ) -> CallToolResult | InputRequiredResult:
         tool = tools.get(params.name)
         if tool is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name[:100]!r}")
-        return await _answer(tool, _context(tool.name, services, ctx), params.arguments or {}, log)
+        context = _context(tool.name, services, ctx, params)
+        try:
+            return await _answer(tool, context, params.arguments or {}, log)
+        except InputRequired as question:
+            return question.result
 
     _route_logs(log)
     server: Server[Any] = Server(
@@ -68,8 +77,12 @@ def create_server(services: Services, toolsets: Sequence[str], log: Logger) -> S
 async def _answer(
     tool: Tool, context: ToolContext, arguments: dict[str, Any], log: Logger
 ) -> CallToolResult:
+    # A call that answers a question was made before: what it asked for must not be done twice.
+    instead = resume if context.elicitation.state else None
     try:
-        return CallToolResult(content=[*await tool.call(context, arguments)])
+        return CallToolResult(content=[*await tool.call(context, arguments, instead)])
+    except InputRequired:
+        raise
     except MCPExtensionError as error:
         return _failure(str(error))
     except ValidationError as error:
@@ -92,7 +105,7 @@ def _explain(error: ValidationError) -> str:
     return "; ".join(problems) + "."
 
 
-def _context(tool: str, services: Services, ctx: Any) -> ToolContext:
+def _context(tool: str, services: Services, ctx: Any, params: CallToolRequestParams) -> ToolContext:
     handler = ctx.request.scope["state"]["jupyter_handler"]
 
     async def is_permitted(action: str, resource: str) -> bool:
@@ -101,7 +114,17 @@ def _context(tool: str, services: Services, ctx: Any) -> ToolContext:
         )
         return bool(await ensure_async(authorized))
 
-    return ToolContext(tool, services, is_permitted, lambda: handler.client_left)
+    async def report_progress(seconds: float, message: str) -> None:
+        await ctx.session.report_progress(seconds, message=message)
+
+    return ToolContext(
+        tool=tool,
+        services=services,
+        is_permitted=is_permitted,
+        client_left=lambda: handler.client_left,
+        elicitation=Elicitation(ctx, params),
+        report_progress=report_progress,
+    )
 
 
 def _route_logs(log: Logger) -> None:

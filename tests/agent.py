@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from mcp import Client
+from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import CallToolResult, ImageContent, Implementation, TextContent
@@ -25,6 +26,16 @@ class Agent:
     async def call(self, tool: str, **arguments: Any) -> CallToolResult:
         return await self.client.call_tool(tool, arguments, read_timeout_seconds=60)
 
+    async def call_with_progress(self, tool: str, **arguments: Any) -> tuple[str, list[str]]:
+        """The text of a call, and the words of its progress notifications."""
+        messages: list[str] = []
+
+        async def keep(progress: float, total: float | None, message: str | None) -> None:
+            messages.append(message or "")
+
+        result = await self.client.call_tool(tool, arguments, progress_callback=keep)
+        return text(result), messages
+
     async def tell(self, tool: str, **arguments: Any) -> str:
         """The text of a call that must do its work; fails the test when it is a tool error."""
         result = await self.call(tool, **arguments)
@@ -42,7 +53,11 @@ def images(result: CallToolResult) -> list[ImageContent]:
 
 @asynccontextmanager
 async def connect_agent(
-    url: str, token: str | None, era: Era = STATELESS, name: str = "test agent"
+    url: str,
+    token: str | None,
+    era: Era = STATELESS,
+    name: str = "test agent",
+    on_elicit: ElicitationFnT | None = None,
 ) -> AsyncIterator[Agent]:
     """Connect with a Bearer token; `era` is forced, never negotiated."""
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
@@ -50,5 +65,7 @@ async def connect_agent(
         transport = streamable_http_client(url, http_client=http)
         mode = "legacy" if era == HANDSHAKE else era
         info = Implementation(name=name, version="1")
-        async with Client(transport, mode=mode, client_info=info) as client:
+        async with Client(
+            transport, mode=mode, client_info=info, elicitation_callback=on_elicit
+        ) as client:
             yield Agent(client)

@@ -159,8 +159,10 @@ async def _written(
     written: list[Block] = [TextContent(type="text", text=text)]
     if not execute:
         return written
-    execution = context.services.executor.submit_cell(document.path, cell)
-    return [*await answer(context, execution, wait_seconds), *written]
+    execution = context.services.executor.submit_cell(
+        document.path, cell, takes_input=context.elicitation.is_possible
+    )
+    return [*await answer(context, [execution], wait_seconds), *written]
 
 
 def _between(document: NotebookDocument, cell: Cell) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from ..errors import InvalidRequest, WrongCellType
-from .running import answer, report
+from ..notebook import Cell
+from .running import answer, poll
 from .toolset import (
     EXECUTE,
     READ,
@@ -15,6 +16,7 @@ from .toolset import (
     WRITE,
     Block,
     CellReference,
+    CellReferences,
     Kernel,
     MaxChars,
     Notebook,
@@ -47,8 +49,36 @@ async def execute_cell(
         found = document.cell(cell)
         if found.type != "code":
             raise WrongCellType(found.label, found.type, "code")
-        execution = context.services.executor.submit_cell(document.path, found)
-    return await answer(context, execution, wait_seconds, on_timeout, max_chars)
+        execution = context.services.executor.submit_cell(
+            document.path, found, takes_input=context.elicitation.is_possible
+        )
+    return await answer(context, [execution], wait_seconds, on_timeout, max_chars)
+
+
+@TOOLSET.tool(
+    "Run cells", read_only=False, destructive=True, idempotent=False, needs=[READ, WRITE, EXECUTE]
+)
+async def execute_cells(
+    context: ToolContext,
+    notebook: Notebook,
+    cells: CellReferences = "all",
+    stop_on_error: bool = True,
+    wait_seconds: WaitSeconds = None,
+    max_chars: MaxChars = None,
+) -> list[Block]:
+    """Run the code cells among these, top down."""
+    async with context.services.rooms.open(notebook) as document:
+        chosen = set(document.resolve_many(cells))
+        runnable = [cell for cell in document.cells() if cell.id in chosen and _is_runnable(cell)]
+        if not runnable:
+            raise InvalidRequest("There is no code cell with a source among these.")
+        batch = context.services.executor.submit_cells(
+            document.path,
+            runnable,
+            stop_on_error=stop_on_error,
+            takes_input=context.elicitation.is_possible,
+        )
+    return await answer(context, batch.executions, wait_seconds, max_chars=max_chars)
 
 
 @TOOLSET.tool("Run code", read_only=False, destructive=True, idempotent=False, needs=[EXECUTE])
@@ -59,19 +89,27 @@ async def execute_code(
     kernel: Kernel = "",
     wait_seconds: WaitSeconds = None,
     on_timeout: OnTimeout = "leave",
+    while_busy: bool = False,
     max_chars: MaxChars = None,
 ) -> list[Block]:
     """Run code without a trace in the notebook, on its kernel or on the named one.
 
-    Takes what a cell takes: %magics, !shell, %%bash.
+    Takes what a cell takes: %magics, !shell, %%bash. With while_busy=true it runs beside what
+    the kernel runs now.
     """
     if bool(notebook) == bool(kernel):
         raise InvalidRequest("Name either a notebook or a kernel.")
     if notebook:
         await context.require(READ)
         notebook = await context.services.rooms.find(notebook)
-    execution = context.services.executor.submit_code(code, notebook, kernel)
-    return await answer(context, execution, wait_seconds, on_timeout, max_chars)
+    execution = context.services.executor.submit_code(
+        code,
+        notebook,
+        kernel,
+        takes_input=context.elicitation.is_possible,
+        while_busy=while_busy,
+    )
+    return await answer(context, [execution], wait_seconds, on_timeout, max_chars)
 
 
 @TOOLSET.tool(
@@ -87,8 +125,7 @@ async def get_execution(
     found = context.services.executor.get(execution)
     if found.path:
         await context.require(READ)
-    await found.wait(wait_seconds or 0)
-    return report(context, found, max_chars)
+    return await poll(context, found, wait_seconds or 0, max_chars)
 
 
 @TOOLSET.tool(
@@ -104,3 +141,7 @@ async def interrupt_kernel(
     if await context.services.kernels.interrupt(connection):
         return f"Interrupted what ran on kernel {connection.kernel_id}."
     return f"Nothing was running on kernel {connection.kernel_id}."
+
+
+def _is_runnable(cell: Cell) -> bool:
+    return cell.type == "code" and bool(cell.source.strip())

@@ -1,68 +1,241 @@
-"""Wait for a run as long as the caller wants, and answer with what is known then."""
+"""Wait for runs as long as the caller wants, and answer with what is known then."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Literal
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Literal
 
 from anyio import get_cancelled_exc_class, move_on_after
-from mcp_types import TextContent
 
 from .. import render
-from ..errors import InterruptFailed, MCPExtensionError
-from ..executor import Execution
+from ..errors import InterruptFailed, MCPExtensionError, NotPermitted, Unavailable
+from ..execution import Execution
 from ..kernel import INTERRUPT_GRACE_SECONDS
-from .toolset import Block, ToolContext
+from ..text import printable
+from .toolset import EXECUTE, Block, ToolContext
+
+PROGRESS_SECONDS = 2.0
+"""How often a waiting client is told that the run goes on."""
+
+MAX_PROMPT_CHARS = 500
+
+MAX_TOLD = 40
+"""Of how many runs an answer tells more than the status."""
+
+MAX_LISTED = 20
 
 NEXT_CALL = {
     "queued": "It waits for its turn on the kernel. get_execution({id!r}) waits on.",
     "running": "It goes on. get_execution({id!r}) waits on; interrupt_kernel stops it.",
     "kernel_died": "The kernel died; its variables are lost. The next run starts afresh.",
 }
+WAITS_FOR_INPUT = (
+    "It waits for input(): {prompt!r}. get_execution({id!r}) asks the person for it where the MCP "
+    "client can; interrupt_kernel stops it."
+)
+NO_INPUT = (
+    "This MCP client cannot ask the person for what input() wants: put the value in the code."
+)
+NO_PASSWORD = (
+    "It asked for a password, which must not pass through an agent, and was interrupted. The "
+    "person can run it in JupyterLab."
+)
+NOT_ANSWERED = "The person gave no answer to its input(), so it was interrupted."
 
 
 async def answer(
     context: ToolContext,
-    execution: Execution,
+    executions: Sequence[Execution],
     wait_seconds: float | None,
     on_timeout: Literal["leave", "interrupt"] = "leave",
     max_chars: int | None = None,
 ) -> list[Block]:
-    """Wait, then the status line and the outputs so far.
+    """Wait, then a status line and the outputs so far for each.
 
-    A cancelled call interrupts the run, but a lost connection does not: the run belongs to
-    the server, and its outputs to the notebook.
+    A cancelled call interrupts the runs, but a lost connection does not: they belong to the
+    server, and their outputs to the notebook.
     """
     seconds = context.services.wait_seconds if wait_seconds is None else wait_seconds
-    executor = context.services.executor
     try:
-        await execution.wait(seconds)
+        await _Waiting(context, executions, seconds).wait()
     except get_cancelled_exc_class():
         if not context.client_left():
             grace = move_on_after(INTERRUPT_GRACE_SECONDS, shield=True)
             # Whatever comes of it: the call was cancelled, and that is what has to be said.
             with grace, suppress(MCPExtensionError):
-                await executor.interrupt(execution)
+                await _interrupt(context, executions)
         raise
-    if on_timeout == "interrupt" and not execution.is_finished:
+    if on_timeout == "interrupt":
+        await _interrupt(context, executions)
+    return report(context, executions, max_chars)
+
+
+async def poll(
+    context: ToolContext, execution: Execution, seconds: float, max_chars: int | None
+) -> list[Block]:
+    """As `answer`, but nothing that becomes of this call changes the run."""
+    await _Waiting(context, [execution], seconds).wait()
+    return report(context, [execution], max_chars)
+
+
+async def resume(
+    context: ToolContext,
+    wait_seconds: float | None = None,
+    on_timeout: Literal["leave", "interrupt"] = "leave",
+    max_chars: int | None = None,
+    **arguments: Any,
+) -> list[Block]:
+    """Go on with a call that had to ask: its run has been waiting for the answer."""
+    execution = context.services.executor.get(context.elicitation.state.partition(":")[0])
+    if not await context.may(EXECUTE):
+        raise NotPermitted(context.tool, *EXECUTE)
+    executions = execution.batch.executions if execution.batch else [execution]
+    return await answer(context, executions, wait_seconds, on_timeout, max_chars)
+
+
+@dataclass
+class _Waiting:
+    """One call that waits for runs, one after the other."""
+
+    context: ToolContext
+    executions: Sequence[Execution]
+    seconds: float
+
+    def __post_init__(self) -> None:
+        self._started = self._told = monotonic()
+
+    async def wait(self) -> None:
+        """Wait until all have ended, the time is over, or something is asked in vain."""
+        for execution in self.executions:
+            while not execution.is_finished:
+                prompt = execution.prompt
+                if prompt and not prompt.is_taken and not await self._settle_prompt(execution):
+                    return
+                left = self.seconds - (monotonic() - self._started)
+                if left <= 0:
+                    return
+                with move_on_after(min(left, PROGRESS_SECONDS)):
+                    await execution.wait_changed()
+                await self._tell(execution)
+
+    async def _tell(self, execution: Execution) -> None:
+        now = monotonic()
+        if now - self._told >= PROGRESS_SECONDS and not execution.is_finished:
+            self._told = now
+            message = f"{execution.label} {execution.status} for {execution.seconds:.0f} s"
+            await self.context.report_progress(round(now - self._started, 1), message)
+
+    async def _settle_prompt(self, execution: Execution) -> bool:
+        """Answer what the run asks for, or end the run; False if there is nobody to ask."""
+        prompt, elicitation = execution.prompt, self.context.elicitation
+        if prompt is None or not (elicitation.is_possible and await self.context.may(EXECUTE)):
+            return False
+        if prompt.is_password:
+            return await self._give_up(execution, NO_PASSWORD)
+        where = f"{execution.path}, {execution.label}" if execution.cell_id else execution.label
+        text = printable(prompt.text[:MAX_PROMPT_CHARS])
+        state = f"{execution.id}:{prompt.number}"
+        prompt.is_taken = True
         try:
-            await executor.interrupt(execution)
-        except InterruptFailed as error:
-            execution.notes.append(str(error))
-    return report(context, execution, max_chars)
+            reply = await elicitation.ask(
+                f"Code that runs in Jupyter ({where}) asks for input: {text!r}",
+                state,
+                lambda: execution.wait_settled(prompt),
+            )
+        finally:
+            prompt.is_taken = False
+        if reply is None and execution.prompt is prompt:
+            return await self._give_up(execution, NOT_ANSWERED)
+        execution.reply(prompt, reply or "")
+        return True
+
+    async def _give_up(self, execution: Execution, note: str) -> bool:
+        execution.notes.append(note)
+        await _interrupt(self.context, [execution])
+        return True
 
 
-def report(context: ToolContext, execution: Execution, max_chars: int | None) -> list[Block]:
-    """The status line, what to know and do next, and the outputs so far."""
+async def _interrupt(context: ToolContext, executions: Sequence[Execution]) -> None:
+    # Backwards, so that those in the queue do not begin when one before them ends.
+    for execution in reversed(executions):
+        if not execution.is_finished:
+            await _interrupt_one(context, execution)
+
+
+async def _interrupt_one(context: ToolContext, execution: Execution) -> None:
+    try:
+        await context.services.executor.interrupt(execution)
+    except (InterruptFailed, Unavailable) as error:
+        execution.notes.append(str(error))
+
+
+def report(
+    context: ToolContext, executions: Sequence[Execution], max_chars: int | None
+) -> list[Block]:
+    """For each run the status line, what to know and do next, and the outputs so far.
+
+    Of many runs, those with nothing to tell are only listed.
+
+    Raises:
+        MCPExtensionError: the only run could not be run at all.
+    """
+    if len(executions) == 1:
+        executions[0].raise_failure()
+        return render.runs([_run(executions[0])], context.limits(max_chars))
+    told = [execution for execution in executions if _has_news(execution)]
+    told = told[-MAX_TOLD:]
+    summary = "\n".join([_counts(executions), *_listed(executions, told)])
+    runs = [_run(execution) for execution in told]
+    return render.runs([(summary, [], ""), *runs], context.limits(max_chars))
+
+
+def _run(execution: Execution) -> render.RunSection:
+    outputs = execution.outputs
     lines = [_status_line(execution), *execution.notes]
-    if hint := NEXT_CALL.get(execution.status):
+    if execution.failure is not None:
+        lines.append(str(execution.failure))
+    if execution.prompt is not None:
+        prompt = printable(execution.prompt.text[:MAX_PROMPT_CHARS])
+        lines.append(WAITS_FOR_INPUT.format(prompt=prompt, id=execution.id))
+    elif hint := NEXT_CALL.get(execution.status):
         lines.append(hint.format(id=execution.id))
-    rest = f"get_execution({execution.id!r}, max_chars=...)"
-    outputs = render.outputs(execution.outputs, context.limits(max_chars), rest=rest)
-    return [TextContent(type="text", text="\n".join(lines)), *outputs]
+    if any(output.get("ename") == "StdinNotImplementedError" for output in outputs):
+        lines.append(NO_INPUT)
+    if omitted := execution.area.omitted:
+        lines.append(f"{omitted} bytes of output came after the notebook's bound and were dropped.")
+    return "\n".join(lines), outputs, f"get_execution({execution.id!r}, max_chars=...)"
 
 
 def _status_line(execution: Execution) -> str:
     seconds = execution.seconds
     time = f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
     return f"{execution.label}  status: {execution.status}  execution: {execution.id}  {time}"
+
+
+def _has_news(execution: Execution) -> bool:
+    if execution.status in ("queued", "cancelled"):
+        return execution.failure is not None
+    return execution.status != "ok" or bool(execution.area.size or execution.notes)
+
+
+def _counts(executions: Sequence[Execution]) -> str:
+    """Such as `12 cells: 7 ok, 1 error, 4 cancelled`."""
+    counts = Counter(execution.status for execution in executions)
+    return f"{len(executions)} cells: " + ", ".join(f"{n} {status}" for status, n in counts.items())
+
+
+def _listed(executions: Sequence[Execution], told: Sequence[Execution]) -> list[str]:
+    """A line for each status of the runs that are not told in full."""
+    lines = []
+    others = [execution for execution in executions if execution not in told]
+    for status in dict.fromkeys(execution.status for execution in others):
+        labels = [execution.label for execution in others if execution.status == status]
+        more = f" and {len(labels) - MAX_LISTED} more" if len(labels) > MAX_LISTED else ""
+        lines.append(f"{status}: {', '.join(labels[:MAX_LISTED])}{more}")
+    if unfinished := [execution.id for execution in executions if not execution.is_finished]:
+        lines.append(f"They go on. get_execution({unfinished[-1]!r}) waits for the last one.")
+    return lines

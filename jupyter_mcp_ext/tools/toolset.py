@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from ..connection import KernelConnection
 from ..contents import Contents
+from ..elicitation import Elicitation
 from ..errors import InvalidRequest, KernelNotFound, NotPermitted
 from ..executor import Executor
 from ..kernel import Kernels
@@ -61,13 +62,15 @@ class ToolContext:
     """One call: the services, and who calls.
 
     `is_permitted` asks Jupyter's authorizer about the login of this request. `client_left`
-    tells whether the client closed the connection.
+    tells whether the client closed the connection. `report_progress` takes seconds and words.
     """
 
     tool: str
     services: Services
     is_permitted: Callable[[str, str], Awaitable[bool]]
     client_left: Callable[[], bool]
+    elicitation: Elicitation
+    report_progress: Callable[[float, str], Awaitable[None]]
 
     def limits(self, max_chars: int | None) -> Limits:
         """The server's limits of an answer, with the caller's own bound on text."""
@@ -121,8 +124,13 @@ class Tool:
     def name(self) -> str:
         return self.description.name
 
-    async def call(self, context: ToolContext, arguments: dict[str, Any]) -> list[Block]:
-        """Check the arguments and the rights, then do it.
+    async def call(
+        self,
+        context: ToolContext,
+        arguments: dict[str, Any],
+        instead: Callable[..., Awaitable[list[Block]]] | None = None,
+    ) -> list[Block]:
+        """Check the arguments and the rights, then do it, or something else `instead`.
 
         Raises:
             pydantic.ValidationError: the arguments do not fit.
@@ -132,7 +140,7 @@ class Tool:
         for right in self.needs:
             await context.require(right)
         values = {name: getattr(model, name) for name in type(model).model_fields}
-        result = await self.function(context, **values)
+        result = await (instead or self.function)(context, **values)
         blocks = [TextContent(type="text", text=result)] if isinstance(result, str) else result
         return [*blocks, *_notices(context, values.get("notebook", ""))]
 

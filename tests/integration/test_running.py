@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Any
 
 import anyio
@@ -348,12 +346,3 @@ async def test_a_kernel_that_is_shut_down_ends_what_runs_and_what_waits(
     assert ended.is_error and kernel in text(ended)
     assert "status: ok" in await run(agent, notebook, "1")
     assert "status: ok" in await run(agent, other, "1")
-
-
-async def test_a_run_right_after_an_unnoticed_death_runs_once_on_the_new_kernel(
-    agent: Agent, notebook: str
-) -> None:
-    answer = await agent.tell("execute_code", notebook=notebook, code="import os; os.getpid()")
-    os.kill(int(answer.rsplit("| ", 1)[1]), signal.SIGKILL)
-    answer = await run(agent, notebook, "print('once')")
-    assert "status: ok" in answer and "| once" in answer and "variables are lost" in answer

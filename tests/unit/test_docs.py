@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import tornado.web
 
-from jupyter_mcp_ext import errors, executor, handlers, kernel, room, server, tools
+from jupyter_mcp_ext import channels, errors, executor, handlers, kernel, room, server, tools
 from jupyter_mcp_ext.cli import config, servers
 from jupyter_mcp_ext.clients import Connection
 from jupyter_mcp_ext.tools import TOOLSETS, running
@@ -118,6 +118,7 @@ def quoted_texts() -> list[str]:
         executor.LOST_VARIABLES,
         str(errors.KernelStartFailed("python4", "there is no such kernelspec", ["python3"])),
         str(errors.ExecutionNotFound("r7")),
+        str(errors.NoSubshells("0f9c2d4e")),
         str(errors.BrokenOff("r7")),
         str(errors.ServerStopping()),
         str(errors.NotPermitted("insert_cell", "write", "contents")),
@@ -128,7 +129,7 @@ LITERALS: list[tuple[ModuleType, tuple[str, ...]]] = [
     (tornado.web, ("'_xsrf' argument missing from POST",)),
     (handlers, ("Requests from other web origins are refused.",)),
     (handlers, ("Requests for other host names are refused.",)),
-    (kernel, ("Kernels behind a gateway cannot be used yet.",)),
+    (channels, ("Kernels behind a gateway cannot be used yet.",)),
     (
         room,
         (

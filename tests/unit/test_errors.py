@@ -71,6 +71,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "restart_kernel, which loses its variables.",
     ),
     (
+        errors.NoSubshells("k"),
+        "The kernel 'k' is busy and has no sub-shells. Wait for what it runs or interrupt it; "
+        "ipykernel 7 or newer has sub-shells.",
+    ),
+    (
         errors.NotPermitted("insert_cell", "write", "contents"),
         "This login may not write contents, which insert_cell needs. Ask the administrator of this "
         "Jupyter server for that permission.",

@@ -16,28 +16,30 @@ LAYERS = [
     {"handlers", "server", "clients"},
     {"transport"},
     {"tools"},
-    {"render"},
+    {"render", "elicitation"},
     {"output_parts"},
     {"images", "text"},
     {"executor"},
+    {"execution"},
     {"outputs", "room", "kernel"},
     {"notebook", "connection", "contents"},
+    {"channels"},
     {"references", "text_edits"},
     {"errors"},
 ]
 """From top to bottom; a module may import any layer below its own."""
 
 HOMES = {
-    "mcp": {"transport", "server", "tools", "render"},
-    "mcp_types": {"server", "tools", "render"},
+    "mcp": {"transport", "server", "tools", "render", "elicitation"},
+    "mcp_types": {"server", "tools", "render", "elicitation"},
     "PIL": {"images"},
     "traitlets": {"app", "cli"},
-    "tornado": {"handlers", "contents", "kernel"},
+    "tornado": {"handlers", "contents", "kernel", "channels"},
     "jupyter_server_ydoc": {"room"},
     "pycrdt": {"notebook", "outputs"},
     "jupyter_ydoc": {"notebook"},
-    "zmq": {"connection", "kernel"},
-    "jupyter_client": {"connection", "kernel"},
+    "zmq": {"channels"},
+    "jupyter_client": {"channels"},
 }
 """Which modules may import a package; packages that are not here may be imported anywhere."""
 

@@ -55,7 +55,7 @@ def document() -> NotebookDocument:
 
 @pytest.fixture
 def area(document: NotebookDocument) -> OutputArea:
-    area = OutputArea()
+    area = OutputArea(1_000_000)
     area.start(document, CELL)
     return area
 
@@ -65,7 +65,7 @@ def shown(document: NotebookDocument) -> list[dict[str, Any]]:
 
 
 def test_a_start_clears_marks_running_and_fixes_the_source(document: NotebookDocument) -> None:
-    assert OutputArea().start(document, CELL) == "run()"
+    assert OutputArea(1_000_000).start(document, CELL) == "run()"
     cell = document.cell(CELL)
     assert (cell.outputs, cell.execution_count, cell.execution_state) == ((), None, "running")
     assert cell.metadata["trusted"] is True
@@ -210,7 +210,7 @@ def test_late_output_still_lands_unless_the_cell_ran_again(
     area.apply(stream("late"))
     area.write(document)
     assert shown(document) == [stream_output("late")]
-    again = OutputArea()
+    again = OutputArea(1_000_000)
     again.start(document, CELL)
     area.apply(stream("later"))
     area.write(document)
@@ -238,7 +238,7 @@ def test_the_document_always_ends_with_what_the_run_produced(
 ) -> None:
     ynotebook = YNotebook()
     document = NotebookDocument(ynotebook, "a.ipynb", settled)
-    area = OutputArea()
+    area = OutputArea(1_000_000)
     area.start(document, document.insert_cell("run()").id)
     for part, is_written in steps:
         area.apply(part)

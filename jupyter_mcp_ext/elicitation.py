@@ -1,0 +1,102 @@
+"""Ask the person at the MCP client, in the way of the client's protocol era."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from anyio import create_task_group
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    CallToolRequestParams,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+)
+
+INPUT_REQUIRED_VERSION = "2026-07-28"
+"""From this revision on, a question ends the call, and its answer comes with the next one."""
+
+FIELD = "text"
+SCHEMA = {"type": "object", "properties": {FIELD: {"type": "string", "title": "Answer"}}}
+
+
+class InputRequired(Exception):
+    """Ends a call with a question; not an error."""
+
+    def __init__(self, question: str, state: str) -> None:
+        super().__init__(question)
+        self.question = question
+        self.state = state
+
+    @property
+    def result(self) -> InputRequiredResult:
+        """What asks the client to answer and to call again."""
+        params = ElicitRequestFormParams(message=self.question, requested_schema=SCHEMA)
+        request = ElicitRequest(params=params)
+        return InputRequiredResult(input_requests={FIELD: request}, request_state=self.state)
+
+
+class Elicitation:
+    """Asks on behalf of one tool call; `context` is the SDK's of its request."""
+
+    def __init__(self, context: Any, params: CallToolRequestParams) -> None:
+        self._session = context.session
+        self._request_id = context.request_id
+        self._ends_call = context.protocol_version >= INPUT_REQUIRED_VERSION
+        self._params = params
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the client can show a form, and we can reach it."""
+        capabilities = self._session.client_capabilities
+        elicitation = capabilities and capabilities.elicitation
+        if not elicitation or (elicitation.form is None and elicitation.url is not None):
+            return False
+        return self._ends_call or bool(self._session.can_send_request)
+
+    @property
+    def state(self) -> str:
+        """The state of the question that this call answers, "" for a call that answers none."""
+        return self._params.request_state or ""
+
+    async def ask(
+        self, question: str, state: str, settled: Callable[[], Awaitable[None]]
+    ) -> str | None:
+        """The answer; None if the person gives none or `settled` returns first.
+
+        `state` names the question among all that are open.
+
+        Raises:
+            InputRequired: the answer can only come with another call.
+        """
+        if not self._ends_call:
+            return await self._push(question, settled)
+        responses = self._params.input_responses
+        if self.state != state or responses is None:
+            raise InputRequired(question, state)
+        response = responses.get(FIELD)
+        return _text(response) if isinstance(response, ElicitResult) else None
+
+    async def _push(self, question: str, settled: Callable[[], Awaitable[None]]) -> str | None:
+        text: str | None = None
+        async with create_task_group() as tasks:
+
+            async def give_up() -> None:
+                await settled()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(give_up)
+            try:
+                text = _text(await self._session.elicit_form(question, SCHEMA, self._request_id))
+            except MCPError:
+                pass  # The client cannot ask after all, which is an answer too: none.
+            tasks.cancel_scope.cancel()
+        return text
+
+
+def _text(result: ElicitResult) -> str | None:
+    if result.action != "accept":
+        return None
+    return str((result.content or {}).get(FIELD) or "")
