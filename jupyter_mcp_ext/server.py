@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from . import __version__
 from .elicitation import Elicitation, InputRequired
 from .errors import MCPExtensionError
+from .render import sendable
 from .tools import TOOLSETS
 from .tools.running import resume
 from .tools.toolset import Services, Tool, ToolContext
@@ -80,7 +81,7 @@ async def _answer(
     # A call that answers a question was made before: what it asked for must not be done twice.
     instead = resume if context.elicitation.state else None
     try:
-        return CallToolResult(content=[*await tool.call(context, arguments, instead)])
+        return CallToolResult(content=[*sendable(await tool.call(context, arguments, instead))])
     except InputRequired:
         raise
     except MCPExtensionError as error:

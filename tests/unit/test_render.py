@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode, b64encode
 from io import BytesIO
 from time import perf_counter
@@ -641,3 +642,27 @@ def test_a_full_reading_shares_one_budget_and_names_the_call_for_each_cut_cell()
 def test_a_kernel_is_one_line() -> None:
     model = {"name": "python3", "id": "0a1b", "execution_state": "idle", "notebooks": ["a.ipynb"]}
     assert render.kernel(model) == "python3 0a1b idle, notebooks: a.ipynb"
+
+
+def block(text: str) -> TextContent:
+    return TextContent(type="text", text=text)
+
+
+def test_an_answer_that_can_be_sent_stays_as_it_is() -> None:
+    blocks = [block("status"), block("x\n" * 300_000), block("")]
+    assert render.sendable(blocks) == blocks
+
+
+@pytest.mark.parametrize("line", ["😀" * 90, "é" * 70_000, '"' * 9, "x" * 2_000_000, ""])
+def test_only_the_longest_texts_of_an_answer_are_cut_to_what_can_be_sent(line: str) -> None:
+    long = block("\n".join([line] * (4_000_000 // (len(line) + 1))))
+    picture = ImageContent(type="image", data="A" * 600_000, mime_type="image/png")
+    first, cut, image, cut_too, last = render.sendable(
+        [block("status"), long, picture, long, block("notice")]
+    )
+    assert (first, image, last) == (block("status"), picture, block("notice"))
+    for each in (cut, cut_too):
+        assert isinstance(each, TextContent)
+        kept, _, note = each.text.rpartition("\n")
+        assert note == render.CUT_NOTE and kept and long.text.startswith(kept)
+        assert 10_000 < len(json.dumps(kept)) <= 200_000
