@@ -37,6 +37,9 @@ CORS_HEADERS = (
 # Tornado sets these itself.
 _SKIPPED_HEADERS = {b"connection", b"server", b"date", b"content-length"}
 
+# No event is kept, so a stream can only begin anew; the SDK would give none at all.
+_RESUME_HEADER = "Last-Event-Id"
+
 
 @stream_request_body
 class MCPHandler(JupyterHandler):
@@ -156,6 +159,7 @@ class MCPHandler(JupyterHandler):
             "headers": [
                 (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
                 for name, value in request.headers.get_all()
+                if name != _RESUME_HEADER
             ],
             "state": {"jupyter_handler": self},
         }
@@ -176,25 +180,29 @@ class MCPHandler(JupyterHandler):
         if self._finished or self._gone.is_set():
             return
         if message["type"] == "http.response.start":
-            self._start_response(message)
-            return
-        if body := message.get("body"):
-            self.write(body)
-        if not message.get("more_body"):
-            self.finish()
-            return
+            if not self._start_response(message):
+                return
+        else:
+            if body := message.get("body"):
+                self.write(body)
+            if not message.get("more_body"):
+                self.finish()
+                return
         self._touch()
         try:
             await self.flush()
         except StreamClosedError:
             self._gone.set()
 
-    def _start_response(self, message: ASGIMessage) -> None:
+    def _start_response(self, message: ASGIMessage) -> bool:
+        """Whether events follow: their client has to hear at once that it is connected."""
         self.set_status(message["status"])
         for name, value in message.get("headers", []):
             if name.lower() not in _SKIPPED_HEADERS:
                 self.set_header(name.decode("latin-1"), value.decode("latin-1"))
-        if self._headers.get("Content-Type", "").startswith("text/event-stream"):
+        is_stream = self._headers.get("Content-Type", "").startswith("text/event-stream")
+        if is_stream:
             # Without delay for small packets, and never compressed: each event counts at once.
             self.request.connection.stream.set_nodelay(True)  # type: ignore[union-attr]
             self._transforms = []
+        return is_stream

@@ -61,6 +61,15 @@ async def connect_agent(
 ) -> AsyncIterator[Agent]:
     """Connect with a Bearer token; `era` is forced, never negotiated."""
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+    async with connect_with_headers(url, headers, era, name) as agent:
+        yield agent
+
+
+@asynccontextmanager
+async def connect_with_headers(
+    url: str, headers: dict[str, str], era: Era = STATELESS, name: str = "test agent"
+) -> AsyncIterator[Agent]:
+    """Connect with a login of another kind."""
     async with create_mcp_http_client(headers=headers) as http:
         transport = streamable_http_client(url, http_client=http)
         mode = "legacy" if era == HANDSHAKE else era

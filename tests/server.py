@@ -133,6 +133,12 @@ async def stop_process(process: Process) -> None:
             await process.wait()
 
 
+def with_modules(directory: Path) -> dict[str, str]:
+    """The environment of a server that can import what is in `directory`."""
+    kept = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([str(directory), *([kept] if kept else [])])}
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
