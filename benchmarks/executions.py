@@ -50,8 +50,12 @@ class RawClient:
         }
         headers |= self._login | ({"Mcp-Name": name} if name else {})
         self._connection.request("POST", self._path, json.dumps(body), headers)
-        answer = json.loads(self._connection.getresponse().read())
-        return answer["result"]  # type: ignore[no-any-return]
+        response = self._connection.getresponse()
+        text = response.read().decode()
+        if response.headers["Content-Type"].startswith("text/event-stream"):
+            # A call of more than some seconds is answered by the last event of a stream.
+            text = text[text.rindex("data: ") :].removeprefix("data: ")
+        return json.loads(text)["result"]  # type: ignore[no-any-return]
 
     def call(self, tool: str, **arguments: Any) -> str:
         result = self.request("tools/call", {"name": tool, "arguments": arguments}, tool)

@@ -61,13 +61,17 @@ async def connect_agent(
 ) -> AsyncIterator[Agent]:
     """Connect with a Bearer token; `era` is forced, never negotiated."""
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
-    async with connect_with_headers(url, headers, era, name) as agent:
+    async with connect_with_headers(url, headers, era, name, on_elicit) as agent:
         yield agent
 
 
 @asynccontextmanager
 async def connect_with_headers(
-    url: str, headers: dict[str, str], era: Era = STATELESS, name: str = "test agent"
+    url: str,
+    headers: dict[str, str],
+    era: Era = STATELESS,
+    name: str = "test agent",
+    on_elicit: ElicitationFnT | None = None,
 ) -> AsyncIterator[Agent]:
     """Connect with a login of another kind."""
     async with create_mcp_http_client(headers=headers) as http:
