@@ -46,6 +46,10 @@ class _Keeper:
         """Take an update; the document has it already."""
 
 
+class _Configured:
+    """Marks a class of stores that knows its configuration."""
+
+
 @dataclass
 class _Lease:
     room: DocumentRoom
@@ -191,6 +195,7 @@ class NotebookRooms:
         collaboration = self._collaboration
         rooms = collaboration.ywebsocket_server.rooms
         is_new = room_id not in rooms
+        _configure_store(collaboration)
         try:
             await collaboration.get_document(room_id=room_id, copy=False, create=True)
         except Exception as error:
@@ -303,6 +308,22 @@ class NotebookRooms:
 
     def _room_id(self, path: str) -> str:
         return f"json:notebook:{self.file_id(path)}"
+
+
+def _configure_store(collaboration: YDocExtension) -> None:
+    """Let the rooms that we make keep their changes where those that browsers make do.
+
+    `get_document` makes the store from `ystore_class` alone, without the configuration.
+    """
+    store = collaboration.ystore_class
+    if issubclass(store, _Configured):
+        return
+
+    def __init__(self: Any, *args: Any, **options: Any) -> None:
+        store.__init__(self, *args, **{"config": collaboration.config} | options)
+
+    members = {"__init__": __init__}
+    collaboration.ystore_class = type(store)(store.__name__, (_Configured, store), members)
 
 
 async def _save_pending(room: DocumentRoom) -> None:

@@ -132,6 +132,18 @@ async def test_a_notebook_that_could_not_be_opened_leaves_no_empty_room_to_peopl
         await until(lambda: saved(server, notebook).cells[2].source.startswith("# typed\n"))
 
 
+async def test_the_store_of_changes_is_where_it_was_configured_to_be(
+    start_server: Callable[..., Any], tmp_path: Any
+) -> None:
+    store = tmp_path / "elsewhere.db"
+    server = await start_server(f"--SQLiteYStore.db_path={store}", module="jupyter_server")
+    path = server.copy_notebook("plain.ipynb")
+    async with connect_agent(server.mcp_url, server.token) as agent:
+        await agent.tell("insert_cell", notebook=path, source="x")
+        await until(lambda: saved(server, path).cells[-1].source == "x")
+    assert store.exists()
+
+
 async def test_a_person_who_does_not_want_autosave_does_not_get_it(
     server: Server, agent: Agent, peer: Peer, notebook: str
 ) -> None:
