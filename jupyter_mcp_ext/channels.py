@@ -100,7 +100,6 @@ class KernelChannels:
             # A kernel may send anything; one bad message must not end the connection.
             self._log.warning("Bad message on the %s channel of a kernel", channel, exc_info=True)
 
-
     def _unpack(self, frames: list[bytes]) -> Message:
         # Session.deserialize looks for dates in all that a message has, which takes longer than
         # everything else together.

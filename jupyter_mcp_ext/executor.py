@@ -12,6 +12,7 @@ from logging import Logger
 from time import monotonic
 from weakref import WeakValueDictionary, ref
 
+import anyio.lowlevel
 from anyio import Lock, create_task_group, move_on_after, sleep
 
 from .channels import Message, MessageHandler
@@ -385,6 +386,10 @@ def _is_ended(execution: Execution) -> bool:
 async def _finish_area(area: OutputArea, document: NotebookDocument) -> None:
     try:
         await document.settled()
+        while area.has_changes:
+            area.write(document)
+            await anyio.lowlevel.checkpoint()
+            await document.settled()
     finally:
         area.finish(document)
 

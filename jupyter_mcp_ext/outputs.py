@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,12 @@ Message = Mapping[str, Any]
 """A message of the Jupyter protocol, or a part of one."""
 
 OUTPUT_TYPES = ("stream", "display_data", "execute_result", "error")
+
+PART_CHARS = 100_000
+"""Longest part of a stream's text that is written as a whole."""
+
+MAX_WRITE_CHARS = 1_000_000
+"""How much one transaction writes, so that the event loop is free again soon."""
 
 CUT_SHORT = (
     "\n[jupyter_mcp_ext: this run has more than {:g} MB of output; the notebook keeps no more. "
@@ -61,9 +68,23 @@ class StreamText:
             self._line = ["".join(self._line)]
         return self._line[0] if self._line else ""
 
-    def since(self, mark: int) -> str:
-        """The text after the parts that `mark` counted."""
-        return "".join(self._finished[mark:]) + self.line
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self._finished) + self.line
+
+    def since(self, mark: int, max_chars: int) -> tuple[str, int, bool]:
+        """The text after the parts that `mark` counted, as many parts of it as there is room for.
+
+        Returns it with the mark at its end, and whether the last line is part of it. There is
+        room for one part at least.
+        """
+        end, length = mark, 0
+        while end < len(self._finished) and (end == mark or length < max_chars):
+            length += len(self._finished[end])
+            end += 1
+        is_all = end == len(self._finished) and length < max_chars
+        return "".join(self._finished[mark:end]) + (self.line if is_all else ""), end, is_all
 
     def write(self, text: str) -> None:
         """Append what the kernel sent."""
@@ -95,8 +116,9 @@ class StreamText:
             self._cursor = 0 if character == "\r" else max(0, self._cursor - 1)
 
     def _finish(self, text: str) -> None:
-        self._finished.append(self.line + text)
-        self._finished_length += self._length + len(text)
+        text = self.line + text
+        self._finished += [text[i : i + PART_CHARS] for i in range(0, len(text), PART_CHARS)]
+        self._finished_length += len(text)
         self._line, self._length, self._cursor = [], 0, 0
 
 
@@ -164,9 +186,9 @@ class OutputArea:
         """
         indexes = self._display_ids.get(_display_id(content), [])
         for index in indexes:
-            before = _size(self._outputs[index])
+            before = size_of(self._outputs[index])
             self._outputs[index] |= _data(content)
-            self.size += _size(self._outputs[index]) - before
+            self.size += size_of(self._outputs[index]) - before
             self._redo_from(index)
         return bool(indexes)
 
@@ -190,18 +212,21 @@ class OutputArea:
             document.mark_dirty()
         return str(ycell["source"])
 
-    def write(self, document: NotebookDocument) -> None:
-        """Bring the cell up to date, unless it is gone or somebody cleared it meanwhile."""
+    def write(self, document: NotebookDocument, max_chars: int = MAX_WRITE_CHARS) -> None:
+        """Bring the cell up to date, unless it is gone or somebody cleared it meanwhile.
+
+        Writes about `max_chars` at most, and has changes for another time if there is more.
+        """
         if self._dirty:
             with document.transaction(OUTPUT_ORIGIN):
-                self._write_outputs(document.ycell(self.cell_id))
+                self._write_outputs(document.ycell(self.cell_id), max_chars)
                 document.mark_dirty()
 
     def finish(self, document: NotebookDocument) -> None:
         """Bring the cell up to date and end its running state, in one transaction."""
         with document.transaction(OUTPUT_ORIGIN):
             ycell = document.ycell(self.cell_id)
-            self._write_outputs(ycell)
+            self._write_outputs(ycell, sys.maxsize)
             # A cell that JupyterLab has moved is a copy without an execution state.
             if ycell is not None and ycell.get("cell_type") == "code":
                 ycell["execution_count"] = self.execution_count
@@ -230,13 +255,13 @@ class OutputArea:
     def _omit(self, kind: str, content: Message) -> None:
         if not self.omitted:
             self._add_stream("stderr", CUT_SHORT.format(self._max_bytes / 1_000_000))
-        self.omitted += len(content["text"]) if kind == "stream" else _size(content)
+        self.omitted += len(content["text"]) if kind == "stream" else size_of(content)
 
     def _add_output(self, output: Output, display_id: str) -> None:
         if display_id:
             self._display_ids.setdefault(display_id, []).append(len(self._outputs))
         self._outputs.append(output)
-        self.size += _size(output)
+        self.size += size_of(output)
 
     def _add_stream(self, name: str, text: str) -> None:
         # JupyterLab merges neighbours of the same name, so two of them would not match.
@@ -250,7 +275,7 @@ class OutputArea:
 
     def _output(self, index: int) -> Output:
         stream = self._streams.get(index)
-        return self._outputs[index] | ({"text": stream.since(0)} if stream else {})
+        return self._outputs[index] | ({"text": stream.text} if stream else {})
 
     def _redo_from(self, index: int) -> None:
         self._dirty = True
@@ -260,7 +285,7 @@ class OutputArea:
                 # It is followed by what is redone, so the document has it whole.
                 self._written_text = stream.mark, stream.line
 
-    def _write_outputs(self, ycell: Map[Any] | None) -> None:
+    def _write_outputs(self, ycell: Map[Any] | None, max_chars: int) -> None:
         self._dirty, dirty = False, self._dirty
         if not dirty or self._abandoned or ycell is None or "outputs" not in ycell:
             return
@@ -273,9 +298,16 @@ class OutputArea:
         # JupyterLab follows changes at the end of the list only, so what comes after a change
         # further up is written again.
         del shared[self._written :]
-        self._continue_stream(shared)
-        shared.extend([_shared(self._output(i)) for i in range(self._written, len(self._outputs))])
-        self._note_written()
+        left = max_chars - self._continue_stream(shared, max_chars)
+        new = []
+        while left > 0 and self._written < len(self._outputs):
+            output, size = self._next_output(left)
+            new.append(output)
+            left -= size
+        shared.extend(new)
+        stream = self._streams.get(self._written - 1)
+        is_whole = stream is None or self._written_text == (stream.mark, stream.line)
+        self._dirty = not is_whole or self._written < len(self._outputs)
 
     def _has_stream(self, shared: Array[Any]) -> bool:
         """Whether the stream to be continued, if any, still is where it was written."""
@@ -283,23 +315,32 @@ class OutputArea:
             return True
         return isinstance(shared[self._written - 1].get("text"), Text)
 
-    def _continue_stream(self, shared: Array[Any]) -> None:
+    def _continue_stream(self, shared: Array[Any], max_chars: int) -> int:
+        """Write on in the stream that the document has last; returns how many characters."""
         stream = self._streams.get(self._written - 1)
         if stream is None:
-            return
+            return 0
         mark, line = self._written_text
         text: Text = shared[self._written - 1]["text"]
-        more = stream.since(mark)
+        more, end, has_line = stream.since(mark, max_chars)
+        size = len(more)
         if not more.startswith(line):
             del text[len(text) - len(line.encode()) :]
             line = ""
         if len(more) > len(line):
             text += more[len(line) :]
+        self._written_text = end, stream.line if has_line else ""
+        return size
 
-    def _note_written(self) -> None:
-        self._written = len(self._outputs)
-        if stream := self._streams.get(self._written - 1):
-            self._written_text = stream.mark, stream.line
+    def _next_output(self, max_chars: int) -> tuple[Map[Any], int]:
+        """The first output that the document has not, or the start of it, and its size."""
+        output, stream = self._outputs[self._written], self._streams.get(self._written)
+        self._written += 1
+        if stream is None:
+            return Map(output), size_of(output)
+        text, end, has_line = stream.since(0, max_chars)
+        self._written_text = end, stream.line if has_line else ""
+        return Map(output | {"text": Text(text)}), len(text)
 
 
 def _display_id(content: Message) -> str:
@@ -317,15 +358,10 @@ def _fields(kind: str, content: Message) -> Output:
     return _data(content) | count
 
 
-def _size(value: Any) -> int:
+def size_of(value: Any) -> int:
     """About how many bytes this takes in a file."""
     if isinstance(value, Mapping):
-        return sum(len(name) + _size(item) for name, item in value.items())
+        return sum(len(name) + size_of(item) for name, item in value.items())
     if isinstance(value, (list, tuple)):
-        return sum(map(_size, value))
+        return sum(map(size_of, value))
     return len(value) if isinstance(value, str) else 8
-
-
-def _shared(output: Output) -> Map[Any]:
-    text = {"text": Text(output["text"])} if output["output_type"] == "stream" else {}
-    return Map(output | text)

@@ -6,7 +6,6 @@ ours. Sources are verbatim; the header above each says how many of its lines fol
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,16 +27,8 @@ RunSection = tuple[str, Sequence[Any], str]
 MAX_OUTPUTS = 40
 """Outputs of one cell that are shown; earlier ones are only counted."""
 
-MAX_ANSWER_BYTES = 1_000_000
-"""One answer as it is sent: Python clients refuse an event of more than 1 MiB."""
-
 MAX_IMAGES_CHARS = 700_000
 """All images of one answer, in base64."""
-
-MAX_BYTES_OF_CHARACTER = len(json.dumps("😀")) - 2
-"""In JSON; one of the protocol's eras escapes all that is not ASCII."""
-
-CUT_NOTE = "(cut here: one answer cannot have more; ask for less at a time)"
 
 MIN_SOURCE_CHARS = 40
 """With less room than this, a source is left out rather than cut."""
@@ -342,37 +333,6 @@ def _blocks(items: Iterable[str | ImageContent]) -> list[Block]:
 
 def _text_block(texts: Iterable[str]) -> TextContent:
     return TextContent(type="text", text=_encodable("\n".join(texts)))
-
-
-def sendable(blocks: Sequence[Block]) -> list[Block]:
-    """The same, with the longest texts cut where the answer would exceed MAX_ANSWER_BYTES."""
-    left = MAX_ANSWER_BYTES - sum(len(b.data) for b in blocks if isinstance(b, ImageContent))
-    texts = [i for i, block in enumerate(blocks) if isinstance(block, TextContent)]
-    sizes = {i: _json_size(blocks[i].text) for i in texts}  # type: ignore[union-attr]
-    result = list(blocks)
-    for done, i in enumerate(sorted(texts, key=sizes.__getitem__)):
-        share = left // (len(texts) - done)
-        if sizes[i] > share:
-            cut = _first_bytes(blocks[i].text, share)  # type: ignore[union-attr]
-            result[i] = TextContent(type="text", text=f"{cut}\n{CUT_NOTE}")
-        left -= min(sizes[i], share)
-    return result
-
-
-def _first_bytes(text: str, max_bytes: int) -> str:
-    kept: list[str] = []
-    for line in text.split("\n"):
-        size = _json_size(line) + len("\\n")
-        if size > max_bytes:
-            kept.append(line[: max_bytes // MAX_BYTES_OF_CHARACTER])
-            break
-        kept.append(line)
-        max_bytes -= size
-    return "\n".join(kept)
-
-
-def _json_size(text: str) -> int:
-    return len(json.dumps(text))
 
 
 def _encodable(text: str) -> str:

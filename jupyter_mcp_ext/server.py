@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from . import __version__
 from .elicitation import Elicitation, InputRequired
 from .errors import MCPExtensionError
-from .render import sendable
+from .sending import sendable
 from .tools import TOOLSETS
 from .tools.running import resume
 from .tools.toolset import Services, Tool, ToolContext

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from mcp_types import TextContent
@@ -23,6 +25,7 @@ from .toolset import (
     Notebook,
     ToolContext,
     Toolset,
+    rendered,
 )
 
 TOOLSET = Toolset("notebooks", "Start with open_notebook or read_notebook.")
@@ -109,7 +112,9 @@ async def read_notebook(
         return f"{header}\n{render.outline(chosen)}"
     if view == "source":
         return f"{header}\n{render.sources(chosen, limits)}"
-    return [TextContent(type="text", text=header), *render.full(chosen, limits)]
+    outputs = chain.from_iterable(cell.outputs for cell in chosen)
+    blocks = await rendered(outputs, partial(render.full, chosen, limits))
+    return [TextContent(type="text", text=header), *blocks]
 
 
 @TOOLSET.tool("Read cell", read_only=True, destructive=False, idempotent=True, needs=[READ])
@@ -125,8 +130,8 @@ async def read_cell(
     """Read one cell whole: source, outputs, images."""
     async with context.services.rooms.open(notebook) as document:
         found = document.cell(cell)
-    limits = context.limits(max_chars)
-    return render.cell(found, limits, outputs=outputs, offset=offset, limit=limit)
+    show = partial(render.cell, outputs=outputs, offset=offset, limit=limit)
+    return await rendered(found.outputs, partial(show, found, context.limits(max_chars)))
 
 
 @TOOLSET.tool("Close notebook", read_only=False, destructive=False, idempotent=True, needs=[READ])

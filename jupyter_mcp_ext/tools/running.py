@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from time import monotonic
 from typing import Any, Literal
 
@@ -16,7 +18,7 @@ from ..errors import InterruptFailed, MCPExtensionError, NotPermitted, Unavailab
 from ..execution import Execution
 from ..kernel import INTERRUPT_GRACE_SECONDS
 from ..text import printable
-from .toolset import EXECUTE, Block, ToolContext
+from .toolset import EXECUTE, Block, ToolContext, rendered
 
 PROGRESS_SECONDS = 2.0
 """How often a waiting client is told that the run goes on."""
@@ -71,7 +73,7 @@ async def answer(
         raise
     if on_timeout == "interrupt":
         await _interrupt(context, executions)
-    return report(context, executions, max_chars)
+    return await report(context, executions, max_chars)
 
 
 async def poll(
@@ -79,7 +81,7 @@ async def poll(
 ) -> list[Block]:
     """As `answer`, but nothing that becomes of this call changes the run."""
     await _Waiting(context, [execution], seconds).wait()
-    return report(context, [execution], max_chars)
+    return await report(context, [execution], max_chars)
 
 
 async def resume(
@@ -173,7 +175,7 @@ async def _interrupt_one(context: ToolContext, execution: Execution) -> None:
         execution.notes.append(str(error))
 
 
-def report(
+async def report(
     context: ToolContext, executions: Sequence[Execution], max_chars: int | None
 ) -> list[Block]:
     """For each run the status line, what to know and do next, and the outputs so far.
@@ -185,12 +187,19 @@ def report(
     """
     if len(executions) == 1:
         executions[0].raise_failure()
-        return render.runs([_run(executions[0])], context.limits(max_chars))
+        return await _rendered(context, [_run(executions[0])], max_chars)
     told = [execution for execution in executions if _has_news(execution)]
     told = told[-MAX_TOLD:]
     summary = "\n".join([_counts(executions), *_listed(executions, told)])
     runs = [_run(execution) for execution in told]
-    return render.runs([(summary, [], ""), *runs], context.limits(max_chars))
+    return await _rendered(context, [(summary, [], ""), *runs], max_chars)
+
+
+async def _rendered(
+    context: ToolContext, runs: Sequence[render.RunSection], max_chars: int | None
+) -> list[Block]:
+    outputs = chain.from_iterable(outputs for _, outputs, _ in runs)
+    return await rendered(outputs, partial(render.runs, runs, context.limits(max_chars)))
 
 
 def _run(execution: Execution) -> render.RunSection:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, get_type_hints
 
+from anyio import to_thread
 from mcp_types import ImageContent, TextContent, ToolAnnotations
 from mcp_types import Tool as ToolDescription
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
@@ -18,6 +19,7 @@ from ..elicitation import Elicitation
 from ..errors import InvalidRequest, KernelNotFound, NotPermitted
 from ..executor import Executor
 from ..kernel import Kernels
+from ..outputs import size_of
 from ..render import Limits
 from ..room import NotebookRooms
 
@@ -43,6 +45,11 @@ CellType = Literal["code", "markdown", "raw"]
 WaitSeconds = Annotated[float | None, Field(ge=0, le=600), WithJsonSchema({"type": "number"})]
 OnTimeout = Literal["leave", "interrupt"]
 MaxChars = Annotated[int | None, Field(ge=80, le=200_000), WithJsonSchema({"type": "integer"})]
+
+
+LARGE_BYTES = 50_000
+"""From how much output on an answer is made in a thread: shortening text and scaling images take
+longer than others should have to wait."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,13 @@ class ToolContext:
         """
         if not await self.may(right):
             raise NotPermitted(self.tool, *right)
+
+
+async def rendered(outputs: Iterable[Any], render: Callable[[], list[Block]]) -> list[Block]:
+    """What `render` makes of these outputs, while others get their turn if there are many."""
+    if sum(map(size_of, outputs)) < LARGE_BYTES:
+        return render()
+    return await to_thread.run_sync(render)
 
 
 async def kernel_of(context: ToolContext, notebook: str, kernel: str) -> KernelConnection:

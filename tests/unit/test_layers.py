@@ -16,7 +16,7 @@ LAYERS = [
     {"handlers", "server", "clients"},
     {"transport"},
     {"tools"},
-    {"render", "elicitation"},
+    {"render", "elicitation", "sending"},
     {"output_parts"},
     {"images", "text"},
     {"executor"},
@@ -30,8 +30,8 @@ LAYERS = [
 """From top to bottom; a module may import any layer below its own."""
 
 HOMES = {
-    "mcp": {"transport", "server", "tools", "render", "elicitation"},
-    "mcp_types": {"server", "tools", "render", "elicitation"},
+    "mcp": {"transport", "server", "tools", "render", "elicitation", "sending"},
+    "mcp_types": {"server", "tools", "render", "elicitation", "sending"},
     "PIL": {"images"},
     "traitlets": {"app", "cli"},
     "tornado": {"handlers", "contents", "kernel", "channels"},

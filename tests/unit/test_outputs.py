@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_ydoc import YNotebook
 
+from jupyter_mcp_ext import outputs
 from jupyter_mcp_ext.notebook import NotebookDocument
 from jupyter_mcp_ext.outputs import OUTPUT_ORIGIN, OutputArea, StreamText
 
@@ -232,20 +233,51 @@ MESSAGES = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(MESSAGES, st.booleans()), max_size=25))
+@given(st.lists(st.tuples(MESSAGES, st.sampled_from([0, 1, 3, 1000])), max_size=25))
 def test_the_document_always_ends_with_what_the_run_produced(
-    steps: list[tuple[dict[str, Any], bool]],
+    steps: list[tuple[dict[str, Any], int]],
 ) -> None:
     ynotebook = YNotebook()
     document = NotebookDocument(ynotebook, "a.ipynb", settled)
     area = OutputArea(1_000_000)
     area.start(document, document.insert_cell("run()").id)
-    for part, is_written in steps:
+    for part, max_chars in steps:
         area.apply(part)
-        if is_written:
-            area.write(document)
+        if max_chars:
+            area.write(document, max_chars)
+    if steps and steps[-1][1]:
+        while area.has_changes:
+            area.write(document, steps[-1][1])
+        assert list(document.cell(0).outputs) == area.outputs
     area.finish(document)
     assert list(document.cell(0).outputs) == area.outputs
+
+
+def test_much_output_is_written_in_several_transactions(
+    document: NotebookDocument, area: OutputArea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "PART_CHARS", 10)
+    area.apply(stream("0123456789" * 5 + "\n" + "a"))
+    area.apply(stream("b", "stderr"))
+    sizes = []
+    while area.has_changes:
+        area.write(document, 20)
+        sizes.append([len(output["text"]) for output in shown(document)])
+    assert sizes == [[20], [40], [52, 1]]
+
+
+def test_output_beyond_the_bound_is_dropped_with_a_note_and_errors_are_kept(
+    document: NotebookDocument,
+) -> None:
+    area = OutputArea(10)
+    area.start(document, CELL)
+    for part in (stream("0123456789ab"), stream("dropped"), display("dropped", "")):
+        area.apply(part)
+    area.apply(message("error", ename="E", evalue="e", traceback=["t"]))
+    area.finish(document)
+    first, note, error = shown(document)
+    assert first["text"] == "0123456789ab" and error["ename"] == "E"
+    assert "max_document_output_bytes" in note["text"] and area.omitted > len("dropped")
 
 
 def terminal(text: str) -> str:
@@ -270,7 +302,7 @@ def test_stream_text_is_what_a_terminal_shows(parts: list[str]) -> None:
     text = StreamText()
     for part in parts:
         text.write(part)
-    assert text.since(0) == terminal("".join(parts))
+    assert text.text == terminal("".join(parts))
 
 
 def test_a_progress_bar_is_one_line() -> None:
@@ -278,4 +310,4 @@ def test_a_progress_bar_is_one_line() -> None:
     for percent in (0, 50, 100):
         text.write(f"\r{percent:3}%")
     text.write("\ndone")
-    assert text.since(0) == "100%\ndone"
+    assert text.text == "100%\ndone"
