@@ -33,6 +33,9 @@ from .notebook import Cell, NotebookDocument
 from .outputs import OutputArea
 from .room import NotebookRooms
 
+SHORT_RUN_SECONDS = 0.02
+"""How long a run goes on before its cell is shown as running."""
+
 BATCH_SECONDS = 0.05
 """Pause between two updates of the document while a run produces output."""
 
@@ -101,22 +104,33 @@ class Executor:
             raise ExecutionNotFound(execution_id) from None
 
     def submit_cell(
-        self, path: str, cell: Cell, *, takes_input: bool = False, batch: Batch | None = None
+        self,
+        document: NotebookDocument,
+        cell: Cell,
+        *,
+        takes_input: bool = False,
+        batch: Batch | None = None,
     ) -> Execution:
         """Run a cell on its notebook's kernel; its outputs go into the notebook."""
-        execution = self._new(path, cell.id)
+        execution = self._new(document.path, cell.id)
         execution.label, execution.batch = cell.label, batch
         execution.takes_input = takes_input
-        self._spawn(partial(self._guard, execution, path, partial(self._run_cell, execution)))
+        running = partial(self._run_cell, execution, document)
+        self._spawn(partial(self._guard, execution, document.path, running))
         return execution
 
     def submit_cells(
-        self, path: str, cells: Sequence[Cell], *, stop_on_error: bool, takes_input: bool = False
+        self,
+        document: NotebookDocument,
+        cells: Sequence[Cell],
+        *,
+        stop_on_error: bool,
+        takes_input: bool = False,
     ) -> Batch:
         """Run cells in this order, until one ends in a way that nobody wants to be ignored."""
         batch = Batch(stop_on_error)
         for cell in cells:
-            execution = self.submit_cell(path, cell, takes_input=takes_input, batch=batch)
+            execution = self.submit_cell(document, cell, takes_input=takes_input, batch=batch)
             batch.executions.append(execution)
         return batch
 
@@ -208,9 +222,9 @@ class Executor:
                 execution.fail(BrokenOff(execution.id))
             self._forget_old()
 
-    async def _run_cell(self, execution: Execution) -> None:
-        async with self._rooms.open(execution.path) as document:
-            execution.file_id = self._rooms.file_id(document.path)
+    async def _run_cell(self, execution: Execution, document: NotebookDocument) -> None:
+        async with self._rooms.reopen(document) as document:
+            execution.file_id = document.file_id
             kernel = document.kernelspec_name
             connection = await self._kernels.attached_to(document.path, kernel)
             async with self._turn(execution, connection):
@@ -240,6 +254,9 @@ class Executor:
     async def _connection_for(self, execution: Execution, kernel: str) -> KernelConnection:
         if kernel:
             return await self._kernels.find(kernel)
+        connection = await self._kernels.attached(execution.path)
+        if connection is not None:
+            return connection
         async with self._rooms.open(execution.path) as document:
             name = document.kernelspec_name
         return await self._kernels.attached_to(execution.path, name)
@@ -279,11 +296,10 @@ class Executor:
     ) -> Run:
         area, changed = execution.area, asyncio.Event()
         handler = self._handler(execution, changed)
-        writing = partial(_write_batches, area, document, changed)
+        follow = partial(self._follow, execution, document, changed)
         try:
             async with create_task_group() as tasks:
-                tasks.start_soon(self._logged, execution, writing)
-                tasks.start_soon(self._logged, execution, self._rooms.keep_saved, document)
+                tasks.start_soon(self._logged, execution, follow)
                 run = await connection.execute(
                     source, handler, on_input=self._input_handler(execution)
                 )
@@ -294,6 +310,18 @@ class Executor:
             execution.label = document.label(execution.cell_id)
             _set_next_inputs(run.content.get("payload") or [], execution.cell_id, document)
         return run
+
+    async def _follow(
+        self, execution: Execution, document: NotebookDocument, changed: asyncio.Event
+    ) -> None:
+        """Show in the document what becomes of a run, until cancelled."""
+        # Most runs end before that, and then take a single transaction.
+        await sleep(SHORT_RUN_SECONDS)
+        await document.settled()
+        execution.area.show_running(document)
+        async with create_task_group() as tasks:
+            tasks.start_soon(_write_batches, execution.area, document, changed)
+            tasks.start_soon(self._logged, execution, self._rooms.keep_saved, document)
 
     async def _logged(
         self, execution: Execution, function: Callable[..., Awaitable[None]], *arguments: object

@@ -70,12 +70,13 @@ class Kernels:
         Raises:
             KernelStartFailed: there is no such kernelspec, or the kernel does not answer.
         """
-        kernel_id = await self.kernel_id_of(path) or await self._started(path, kernel_name)
-        connection = await self._connect(kernel_id)
-        if self._last_kernel.get(path, kernel_id) != kernel_id:
-            connection.lost_variables = True
-        self._remember(path, kernel_id)
-        return connection
+        connection = await self.attached(path)
+        return connection or await self._adopt(path, await self._started(path, kernel_name))
+
+    async def attached(self, path: str) -> KernelConnection | None:
+        """As `attached_to`, but None where there is no Jupyter session yet."""
+        kernel_id = await self.kernel_id_of(path)
+        return None if kernel_id is None else await self._adopt(path, kernel_id)
 
     async def attach(self, path: str, kernel: str) -> KernelConnection:
         """Make a running kernel that of the notebook's Jupyter session; its old one runs on.
@@ -226,6 +227,13 @@ class Kernels:
         except (HTTPError, KeyError):
             # KeyError: the session's kernel is gone; asking has removed the session.
             return None
+
+    async def _adopt(self, path: str, kernel_id: str) -> KernelConnection:
+        connection = await self._connect(kernel_id)
+        if self._last_kernel.get(path, kernel_id) != kernel_id:
+            connection.lost_variables = True
+        self._remember(path, kernel_id)
+        return connection
 
     async def _started(self, path: str, kernel_name: str) -> str:
         # A start that its caller gives up goes on: cut off in the middle, it would leave a

@@ -63,6 +63,8 @@ class NotebookDocument:
         self, ynotebook: YNotebook, path: str, settled: Callable[[], Awaitable[None]]
     ) -> None:
         self.path = path
+        self.file_id = ""
+        """What names its file also after a rename."""
         self.is_writable = True
         self.settled = settled
         self._ynotebook = ynotebook

@@ -149,6 +149,8 @@ class OutputArea:
         self._written = 0
         self._written_text = (0, "")
         self._dirty = False
+        self._unwritten = 0
+        self._is_shown = False
         self._is_finished = False
         self._abandoned = False
 
@@ -156,6 +158,11 @@ class OutputArea:
     def has_changes(self) -> bool:
         """Whether `write` has something to write."""
         return self._dirty
+
+    @property
+    def has_much(self) -> bool:
+        """Whether there is more to write than should be written at once."""
+        return self._dirty and self._unwritten > MAX_WRITE_CHARS
 
     @property
     def outputs(self) -> list[Output]:
@@ -195,7 +202,7 @@ class OutputArea:
     # Writing
 
     def start(self, document: NotebookDocument, cell_id: str) -> str:
-        """Empty the cell's outputs, mark it running, and return the source that will run.
+        """Take the cell for a run, and return the source that will run.
 
         Raises:
             CellNotFound: the cell was deleted.
@@ -203,14 +210,14 @@ class OutputArea:
         self.cell_id = document.resolve(cell_id)
         ycell = document.ycell(self.cell_id)
         assert ycell is not None
-        with document.transaction(OUTPUT_ORIGIN):
-            ycell["outputs"].clear()
-            # A count that is set early would make JupyterLab show the cell as idle.
-            ycell["execution_count"] = None
-            ycell["execution_state"] = "running"
-            ycell["metadata"]["trusted"] = True
-            document.mark_dirty()
         return str(ycell["source"])
+
+    def show_running(self, document: NotebookDocument) -> None:
+        """Empty the cell's outputs and mark it running, unless that was done."""
+        if not self._is_shown:
+            with document.transaction(OUTPUT_ORIGIN):
+                self._show_running(document.ycell(self.cell_id))
+                document.mark_dirty()
 
     def write(self, document: NotebookDocument, max_chars: int = MAX_WRITE_CHARS) -> None:
         """Bring the cell up to date, unless it is gone or somebody cleared it meanwhile.
@@ -219,6 +226,7 @@ class OutputArea:
         """
         if self._dirty:
             with document.transaction(OUTPUT_ORIGIN):
+                self._show_running(document.ycell(self.cell_id))
                 self._write_outputs(document.ycell(self.cell_id), max_chars)
                 document.mark_dirty()
 
@@ -226,6 +234,7 @@ class OutputArea:
         """Bring the cell up to date and end its running state, in one transaction."""
         with document.transaction(OUTPUT_ORIGIN):
             ycell = document.ycell(self.cell_id)
+            self._show_running(ycell)
             self._write_outputs(ycell, sys.maxsize)
             # A cell that JupyterLab has moved is a copy without an execution state.
             if ycell is not None and ycell.get("cell_type") == "code":
@@ -235,6 +244,16 @@ class OutputArea:
         self._is_finished = True
 
     # Inside
+
+    def _show_running(self, ycell: Map[Any] | None) -> None:
+        if self._is_shown or ycell is None or "outputs" not in ycell:
+            return
+        self._is_shown = True
+        ycell["outputs"].clear()
+        # A count that is set early would make JupyterLab show the cell as idle.
+        ycell["execution_count"] = None
+        ycell["execution_state"] = "running"
+        ycell["metadata"]["trusted"] = True
 
     def _clear(self) -> None:
         self._outputs.clear()
@@ -262,6 +281,7 @@ class OutputArea:
             self._display_ids.setdefault(display_id, []).append(len(self._outputs))
         self._outputs.append(output)
         self.size += size_of(output)
+        self._unwritten += size_of(output)
 
     def _add_stream(self, name: str, text: str) -> None:
         # JupyterLab merges neighbours of the same name, so two of them would not match.
@@ -271,6 +291,7 @@ class OutputArea:
         stream = self._streams[len(self._outputs) - 1]
         before = stream.length
         stream.write(text)
+        self._unwritten += len(text)
         self.size += stream.length - before
 
     def _output(self, index: int) -> Output:
@@ -298,6 +319,7 @@ class OutputArea:
         # JupyterLab follows changes at the end of the list only, so what comes after a change
         # further up is written again.
         del shared[self._written :]
+        self._unwritten = max(self._unwritten - max_chars, 0)
         left = max_chars - self._continue_stream(shared, max_chars)
         new = []
         while left > 0 and self._written < len(self._outputs):
@@ -323,14 +345,13 @@ class OutputArea:
         mark, line = self._written_text
         text: Text = shared[self._written - 1]["text"]
         more, end, has_line = stream.since(mark, max_chars)
-        size = len(more)
         if not more.startswith(line):
             del text[len(text) - len(line.encode()) :]
             line = ""
         if len(more) > len(line):
             text += more[len(line) :]
         self._written_text = end, stream.line if has_line else ""
-        return size
+        return len(more) - len(line) if has_line else max_chars
 
     def _next_output(self, max_chars: int) -> tuple[Map[Any], int]:
         """The first output that the document has not, or the start of it, and its size."""

@@ -96,6 +96,20 @@ class NotebookRooms:
         finally:
             self._release(lease)
 
+    @asynccontextmanager
+    async def reopen(self, document: NotebookDocument) -> AsyncIterator[NotebookDocument]:
+        """As `open`, for a notebook that was open a moment ago, without looking for its file."""
+        lease = self._leases.get(_room_id(document.file_id))
+        if lease is None or lease.document is not document or not self._is_live(lease):
+            async with self.open(document.path) as document:
+                yield document
+            return
+        self._use(lease)
+        try:
+            yield document
+        finally:
+            self._release(lease)
+
     async def find(self, path: str) -> str:
         """The path in the form that names it everywhere, checked by the contents manager.
 
@@ -120,6 +134,8 @@ class NotebookRooms:
 
     def take_notices(self, path: str) -> list[str]:
         """What went wrong with the notebook's file since it was last asked, once each."""
+        if not any(self._notices.values()):
+            return []
         room_id = self._room_id(clean_path(path))
         notices = self._notices.get(room_id, [])
         self._notices[room_id] = []
@@ -129,10 +145,6 @@ class NotebookRooms:
         """The names of those who have the notebook open; None when it is not in memory."""
         room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(path))
         return None if room is None else names_in(room.awareness)
-
-    def file_id(self, path: str) -> str:
-        """What names the file at `path` also after it was renamed."""
-        return str(self._settings["file_id_manager"].index(path))
 
     def path_of(self, file_id: str) -> str | None:
         """Where the file is now, None if it is gone."""
@@ -176,20 +188,27 @@ class NotebookRooms:
 
     async def _acquire(self, path: str) -> _Lease:
         self._listen()
-        collaboration, room_id = self._collaboration, self._room_id(path)
+        room_id = self._room_id(path)
         lease = self._leases.get(room_id)
-        if lease is None or collaboration.ywebsocket_server.rooms.get(room_id) is not lease.room:
+        if lease is None or not self._is_live(lease):
             lease = self._lease(room_id, await self._join(path, room_id))
         # Nothing is awaited between joining and here, or the room could be freed meanwhile.
-        lease.users += 1
         self._notices.setdefault(room_id, [])
+        self._use(lease)
+        if not lease.room.ready:
+            await self._initialize(path, lease)
+        return lease
+
+    def _is_live(self, lease: _Lease) -> bool:
+        rooms = self._collaboration.ywebsocket_server.rooms
+        return rooms.get(lease.room.room_id) is lease.room
+
+    def _use(self, lease: _Lease) -> None:
+        lease.users += 1
         lease.room.clients.add(lease.keeper)
         if lease.room.cleaner is not None:
             lease.room.cleaner.cancel()
             lease.room.cleaner = None
-        if not lease.room.ready:
-            await self._initialize(path, lease)
-        return lease
 
     async def _join(self, path: str, room_id: str) -> DocumentRoom:
         collaboration = self._collaboration
@@ -218,6 +237,7 @@ class NotebookRooms:
                         pass
 
             document = NotebookDocument(room._document, room._file.path, settled)
+            document.file_id = room._file.file_id
             lease = self._leases[room_id] = _Lease(room, document)
         return lease
 
@@ -307,7 +327,11 @@ class NotebookRooms:
         return extension
 
     def _room_id(self, path: str) -> str:
-        return f"json:notebook:{self.file_id(path)}"
+        return _room_id(str(self._settings["file_id_manager"].index(path)))
+
+
+def _room_id(file_id: str) -> str:
+    return f"json:notebook:{file_id}"
 
 
 def _configure_store(collaboration: YDocExtension) -> None:

@@ -160,7 +160,7 @@ async def _written(
     if not execute:
         return written
     execution = context.services.executor.submit_cell(
-        document.path, cell, takes_input=context.elicitation.is_possible
+        document, cell, takes_input=context.elicitation.is_possible
     )
     return [*await answer(context, [execution], wait_seconds), *written]
 

@@ -50,7 +50,7 @@ async def execute_cell(
         if found.type != "code":
             raise WrongCellType(found.label, found.type, "code")
         execution = context.services.executor.submit_cell(
-            document.path, found, takes_input=context.elicitation.is_possible
+            document, found, takes_input=context.elicitation.is_possible
         )
     return await answer(context, [execution], wait_seconds, on_timeout, max_chars)
 
@@ -73,7 +73,7 @@ async def execute_cells(
         if not runnable:
             raise InvalidRequest("There is no code cell with a source among these.")
         batch = context.services.executor.submit_cells(
-            document.path,
+            document,
             runnable,
             stop_on_error=stop_on_error,
             takes_input=context.elicitation.is_possible,

@@ -66,7 +66,9 @@ def shown(document: NotebookDocument) -> list[dict[str, Any]]:
 
 
 def test_a_start_clears_marks_running_and_fixes_the_source(document: NotebookDocument) -> None:
-    assert OutputArea(1_000_000).start(document, CELL) == "run()"
+    area = OutputArea(1_000_000)
+    assert area.start(document, CELL) == "run()"
+    area.show_running(document)
     cell = document.cell(CELL)
     assert (cell.outputs, cell.execution_count, cell.execution_state) == ((), None, "running")
     assert cell.metadata["trusted"] is True
@@ -76,7 +78,7 @@ def test_nothing_reaches_the_document_before_it_is_written(
     document: NotebookDocument, area: OutputArea
 ) -> None:
     area.apply(stream("1"))
-    assert area.has_changes and shown(document) == []
+    assert area.has_changes and shown(document) == [stream_output("old")]
     area.write(document)
     assert not area.has_changes and shown(document) == [stream_output("1")]
 
@@ -213,6 +215,7 @@ def test_late_output_still_lands_unless_the_cell_ran_again(
     assert shown(document) == [stream_output("late")]
     again = OutputArea(1_000_000)
     again.start(document, CELL)
+    again.show_running(document)
     area.apply(stream("later"))
     area.write(document)
     assert shown(document) == []
