@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupyter_server.utils import ensure_async
+from jupyter_server.services.contents.filemanager import FileContentsManager
+from jupyter_server.utils import ApiPath, ensure_async, to_os_path
 from tornado.web import HTTPError
 
 from .errors import InvalidRequest, NotANotebook, NotebookExists, NotebookNotFound
@@ -54,11 +56,11 @@ class Contents:
         content = nbformat.v4.new_notebook(metadata=metadata)
         model = {"type": "notebook", "format": "json", "content": content}
         try:
-            if await ensure_async(self._manager.file_exists(clean)):
+            if await ensure_async(self._manager.exists(clean)):
                 raise NotebookExists(clean)
             if not await ensure_async(self._manager.dir_exists(posixpath.dirname(clean))):
                 raise InvalidRequest(f"The directory of {path!r} does not exist.")
-            await ensure_async(self._manager.save(model, clean))
+            await self._save_new(model, clean)
         except HTTPError as error:
             raise InvalidRequest(f"{path!r} cannot be created: {reason_of(error)}.") from error
         return clean
@@ -79,6 +81,17 @@ class Contents:
                 yield entry
                 if entry["type"] == "directory" and recursive:
                     waiting.append(entry["path"])
+
+    async def _save_new(self, model: dict[str, Any], path: str) -> None:
+        try:
+            await ensure_async(self._manager.save(model, path))
+        except HTTPError:
+            # Jupyter leaves an empty file where the disk is full. It must not go to the trash,
+            # which needs room too.
+            if isinstance(self._manager, FileContentsManager):
+                remains = Path(to_os_path(ApiPath(path), self._manager.root_dir))
+                remains.unlink(missing_ok=True)
+            raise
 
     async def _list(self, directory: str) -> list[dict[str, Any]]:
         try:
@@ -108,6 +121,13 @@ def clean_path(path: str) -> str:
 
 def reason_of(error: Exception) -> str:
     """What a manager of Jupyter says went wrong, without the paths of this machine."""
-    if isinstance(error, HTTPError):
-        return error.reason or {404: "it does not exist"}.get(error.status_code, "it is refused")
-    return type(error).__name__
+    if isinstance(error, HTTPError) and error.reason:
+        return error.reason
+    if isinstance(error, HTTPError) and error.status_code == 404:
+        return "it does not exist"
+    origin = error.__cause__ or error
+    while isinstance(origin.__context__, OSError):  # Cleaning up may have failed in its turn.
+        origin = origin.__context__
+    if isinstance(origin, OSError) and origin.strerror:
+        return origin.strerror
+    return "it is refused" if isinstance(error, HTTPError) else type(error).__name__

@@ -22,6 +22,7 @@ MCPExtensionError                  base, never raised itself
 ├── NotPermitted
 ├── BrokenOff                      a run ended with a bug of ours
 ├── ServerStopping
+├── OtherCollaboration             another package than jupyter-collaboration has the notebooks
 └── Unavailable                    something the server needs for this is off
 
 Each class takes facts and writes its own sentence and hint. The text reaches the model as a
@@ -187,6 +188,15 @@ class ServerStopping(MCPExtensionError):
         super().__init__(
             "This Jupyter server is stopping, and its kernels with it.",
             "What was printed so far is in the notebook.",
+        )
+
+
+class OtherCollaboration(MCPExtensionError):
+    def __init__(self, package: str) -> None:
+        super().__init__(
+            f"Notebooks are shared by {package} in this Jupyter server, not by "
+            "jupyter-collaboration.",
+            "Uninstall it, run `pip install jupyter-collaboration` and restart the server.",
         )
 
 

@@ -15,7 +15,7 @@ from jupyter_server_ydoc.rooms import DocumentRoom
 from jupyter_server_ydoc.utils import JUPYTER_COLLABORATION_EVENTS_URI
 
 from .contents import Contents, clean_path, reason_of
-from .errors import NotANotebook, Unavailable
+from .errors import NotANotebook, OtherCollaboration, Unavailable
 from .notebook import NotebookDocument, names_in
 
 SAVE_INTERVAL_SECONDS = 5.0
@@ -83,7 +83,7 @@ class NotebookRooms:
         Raises:
             NotebookNotFound: nothing is there.
             NotANotebook: what is there cannot be read as a notebook.
-            Unavailable: collaboration is missing or switched off.
+            Unavailable, OtherCollaboration: there is no jupyter-collaboration to work with.
         """
         model = await self._contents.notebook(path)
         lease = await self._acquire(model["path"])
@@ -124,9 +124,11 @@ class NotebookRooms:
         Raises:
             NotebookExists: something is there already.
             InvalidRequest: the contents manager refuses the path.
+            Unavailable, OtherCollaboration: there is no jupyter-collaboration to work with.
         """
+        collaboration = self._collaboration
         path = await self._contents.create_notebook(path, metadata)
-        room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(path))
+        room = collaboration.ywebsocket_server.rooms.get(self._room_id(path))
         if room is not None:
             # The room of a deleted notebook of that name: let it see the new file now.
             await room._file.maybe_notify()
@@ -314,6 +316,8 @@ class NotebookRooms:
     @property
     def _collaboration(self) -> YDocExtension:
         extension = self._settings.get("jupyter_server_ydoc")
+        if hasattr(extension, "get_document") and not isinstance(extension, YDocExtension):
+            raise OtherCollaboration(type(extension).__module__.partition(".")[0])
         if not isinstance(extension, YDocExtension):
             raise Unavailable(
                 "jupyter-collaboration is not running in this Jupyter server.",

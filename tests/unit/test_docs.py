@@ -122,6 +122,7 @@ def quoted_texts() -> list[str]:
         str(errors.BrokenOff("r7")),
         str(errors.ServerStopping()),
         str(errors.NotPermitted("insert_cell", "write", "contents")),
+        str(errors.OtherCollaboration("jupyter_server_documents")),
     ]
 
 

@@ -90,6 +90,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "This Jupyter server is stopping, and its kernels with it. What was printed so far is in "
         "the notebook.",
     ),
+    (
+        errors.OtherCollaboration("other"),
+        "Notebooks are shared by other in this Jupyter server, not by jupyter-collaboration. "
+        "Uninstall it, run `pip install jupyter-collaboration` and restart the server.",
+    ),
     (errors.Unavailable("It is off.", "Switch it on."), "It is off. Switch it on."),
 ]
 
