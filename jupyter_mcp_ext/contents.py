@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import AsyncIterator
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import nbformat
@@ -89,8 +90,8 @@ class Contents:
             # Jupyter leaves an empty file where the disk is full. It must not go to the trash,
             # which needs room too.
             if isinstance(self._manager, FileContentsManager):
-                remains = Path(to_os_path(ApiPath(path), self._manager.root_dir))
-                remains.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    os.unlink(to_os_path(ApiPath(path), self._manager.root_dir))
             raise
 
     async def _list(self, directory: str) -> list[dict[str, Any]]:
@@ -122,7 +123,7 @@ def clean_path(path: str) -> str:
 def reason_of(error: Exception) -> str:
     """What a manager of Jupyter says went wrong, without the paths of this machine."""
     if isinstance(error, HTTPError) and error.reason:
-        return error.reason
+        return str(error.reason)
     if isinstance(error, HTTPError) and error.status_code == 404:
         return "it does not exist"
     origin = error.__cause__ or error

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
 from ..agent import Agent, connect_agent, text
