@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ..agent import Agent, connect_agent, text
-from ..peer import join_room
+from ..peer import Peer, join_room
 from ..server import Server, run_server
 from .test_live_document import saved, until
 
@@ -33,9 +33,12 @@ class FullDisk(AsyncLargeFileManager):
 
 
 @pytest.fixture(scope="module")
-async def small(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    """A server whose disk is full while there is a file `full` in the root."""
-    base = tmp_path_factory.mktemp("small")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """A server whose disk is full while there is a file `full` in the root.
+
+    It is not the shared one: Jupyter logs a traceback for each file that is gone.
+    """
+    base = tmp_path_factory.mktemp("disk")
     (base / "full_disk.py").write_text(CONTENTS)
     async with run_server(
         base / "server",
@@ -46,35 +49,44 @@ async def small(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serve
         yield server
 
 
-async def test_what_a_full_disk_refused_is_told_and_saved_once_there_is_room(small: Server) -> None:
-    path = small.copy_notebook("plain.ipynb")
-    before = (small.root / path).read_bytes()
-    async with connect_agent(small.mcp_url, small.token) as agent, join_room(small, path) as peer:
-        await agent.tell("read_notebook", notebook=path)
-        (small.root / "full").touch()
-        await agent.tell("insert_cell", notebook=path, source="x = 1")
-        await until(lambda: "No space left on device" in small.log_text())
-        answer = await agent.tell("read_notebook", notebook=path, view="source")
-        assert "not on disk" in answer and "x = 1" in answer
-        assert peer.sources()[-1] == "x = 1"
-        assert (small.root / path).read_bytes() == before
-        (small.root / "full").unlink()
-        await agent.tell("insert_cell", notebook=path, source="y = 2")
-        await until(lambda: saved(small, path).cells[-1].source == "y = 2")
-        assert saved(small, path).cells[-2].source == "x = 1"
-        assert "not on disk" not in await agent.tell("read_notebook", notebook=path)
+@pytest.fixture
+def full(server: Server) -> Iterator[Path]:
+    """Touch it to fill the disk."""
+    path = server.root / "full"
+    yield path
+    path.unlink(missing_ok=True)
 
 
-async def test_a_notebook_that_a_full_disk_has_no_room_for_leaves_nothing(small: Server) -> None:
-    (small.root / "full").touch()
-    before = sorted(small.root.iterdir())
-    async with connect_agent(small.mcp_url, small.token) as agent:
-        answer = await agent.call("open_notebook", notebook="new.ipynb", create=True)
-        assert answer.is_error and "No space left" in text(answer)
-        assert sorted(small.root.iterdir()) == before
-        assert not await small.get("api/sessions")
-        (small.root / "full").unlink()
-        await agent.tell("open_notebook", notebook="new.ipynb", create=True)
+async def test_what_a_full_disk_refused_is_told_and_saved_once_there_is_room(
+    server: Server, agent: Agent, peer: Peer, notebook: str, full: Path
+) -> None:
+    before = (server.root / notebook).read_bytes()
+    await agent.tell("read_notebook", notebook=notebook)
+    full.touch()
+    await agent.tell("insert_cell", notebook=notebook, source="x = 1")
+    await until(lambda: "No space left on device" in server.log_text())
+    answer = await agent.tell("read_notebook", notebook=notebook, view="source")
+    assert "not on disk" in answer and "x = 1" in answer
+    await peer.wait_until(lambda: peer.sources()[-1] == "x = 1")
+    assert (server.root / notebook).read_bytes() == before
+    full.unlink()
+    await agent.tell("insert_cell", notebook=notebook, source="y = 2")
+    await until(lambda: saved(server, notebook).cells[-1].source == "y = 2")
+    assert saved(server, notebook).cells[-2].source == "x = 1"
+    assert "not on disk" not in await agent.tell("read_notebook", notebook=notebook)
+
+
+async def test_a_notebook_that_a_full_disk_has_no_room_for_leaves_nothing(
+    server: Server, agent: Agent, full: Path
+) -> None:
+    full.touch()
+    before = sorted(server.root.iterdir())
+    answer = await agent.call("open_notebook", notebook="new.ipynb", create=True)
+    assert answer.is_error and "No space left" in text(answer)
+    assert sorted(server.root.iterdir()) == before
+    assert not await server.sessions_of("new.ipynb")
+    full.unlink()
+    await agent.tell("open_notebook", notebook="new.ipynb", create=True)
 
 
 async def test_a_closed_notebook_that_is_moved_on_disk_is_found_under_its_new_name(
