@@ -41,6 +41,10 @@ class Contents:
             raise NotANotebook(path, f"it is a {model['type']}")
         return dict(model) | {"path": clean}
 
+    async def exists(self, path: str) -> bool:
+        """Whether there is something at this path."""
+        return bool(await ensure_async(self._manager.exists(clean_path(path))))
+
     async def create_notebook(self, path: str, metadata: dict[str, Any]) -> str:
         """Make an empty notebook file; return its path.
 

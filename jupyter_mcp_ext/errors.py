@@ -12,6 +12,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── AmbiguousMatch
 │   ├── NotANotebook
 │   ├── NotebookExists
+│   ├── StillOpen
 │   ├── ReadOnlyNotebook
 │   └── RemovalNotConfirmed
 ├── InvalidRequest (ValueError)    arguments that name nothing that could exist
@@ -117,6 +118,14 @@ class NotANotebook(Conflict):
 class NotebookExists(Conflict):
     def __init__(self, path: str) -> None:
         super().__init__(f"{path!r} exists already.", "Open it without create, or choose a path.")
+
+
+class StillOpen(Conflict):
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"The file of {path!r} is gone, but somebody still has its content open.",
+            "Choose another path, or ask them to save or close it.",
+        )
 
 
 class ReadOnlyNotebook(Conflict):

@@ -15,7 +15,7 @@ from jupyter_server_ydoc.rooms import DocumentRoom
 from jupyter_server_ydoc.utils import JUPYTER_COLLABORATION_EVENTS_URI
 
 from .contents import Contents, clean_path, reason_of
-from .errors import NotANotebook, OtherCollaboration, Unavailable
+from .errors import NotANotebook, OtherCollaboration, StillOpen, Unavailable
 from .notebook import NotebookDocument, names_in
 
 SAVE_INTERVAL_SECONDS = 5.0
@@ -123,12 +123,16 @@ class NotebookRooms:
 
         Raises:
             NotebookExists: something is there already.
+            StillOpen: somebody has the notebook open that was there, which would be replaced.
             InvalidRequest: the contents manager refuses the path.
             Unavailable, OtherCollaboration: there is no jupyter-collaboration to work with.
         """
-        collaboration = self._collaboration
+        rooms = self._collaboration.ywebsocket_server.rooms
+        room = rooms.get(self._room_id(clean_path(path)))
+        if room is not None and not await self._contents.exists(path) and _has_guests(room):
+            raise StillOpen(path)
         path = await self._contents.create_notebook(path, metadata)
-        room = collaboration.ywebsocket_server.rooms.get(self._room_id(path))
+        room = rooms.get(self._room_id(path))
         if room is not None:
             # The room of a deleted notebook of that name: let it see the new file now.
             await room._file.maybe_notify()
@@ -332,6 +336,10 @@ class NotebookRooms:
 
     def _room_id(self, path: str) -> str:
         return _room_id(str(self._settings["file_id_manager"].index(path)))
+
+
+def _has_guests(room: DocumentRoom) -> bool:
+    return any(not isinstance(client, _Keeper) for client in room.clients)
 
 
 def _room_id(file_id: str) -> str:

@@ -147,6 +147,9 @@ async def test_what_a_person_has_of_a_removed_file_stays_theirs(
         peer.notebook.ycells[0]["source"].insert(0, "typed ")
         await until(lambda: server.log_text().count(f"file: {notebook}") > 0)
         assert not (server.root / notebook).exists()
+        answer = await agent.call("open_notebook", notebook=notebook, create=True)
+        assert answer.is_error and "still has its content open" in text(answer)
+        assert not (server.root / notebook).exists()
         assert peer.sources()[-1] == "x = 1" and peer.sources()[0].startswith("typed ")
 
 

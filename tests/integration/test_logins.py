@@ -302,6 +302,7 @@ CHANGING: list[tuple[str, dict[str, Any], str]] = [
 ]
 RUNNING: list[tuple[str, dict[str, Any]]] = [
     ("execute_cell", {"notebook": "{path}", "cell": 1}),
+    ("execute_cells", {"notebook": "{path}"}),
     ("execute_code", {"notebook": "{path}", "code": "1"}),
     ("execute_code", {"kernel": "{kernel}", "code": "1"}),
     ("insert_cell", {"notebook": "{path}", "source": "1", "execute": True}),

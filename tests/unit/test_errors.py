@@ -71,6 +71,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "restart_kernel, which loses its variables.",
     ),
     (
+        errors.StillOpen("a.ipynb"),
+        "The file of 'a.ipynb' is gone, but somebody still has its content open. Choose another "
+        "path, or ask them to save or close it.",
+    ),
+    (
         errors.NoSubshells("k"),
         "The kernel 'k' is busy and has no sub-shells. Wait for what it runs or interrupt it; "
         "ipykernel 7 or newer has sub-shells.",
