@@ -86,14 +86,19 @@ class KernelConnection:
             self._end_runs()
             self._channels.close()
 
-    async def ready(self) -> None:
+    async def ready(self, *, is_new: bool = False) -> None:
         """Wait until the kernel answers, also while it is busy, and its output reaches us.
 
         A restart, or a death that nobody has noticed yet, counts as a loss first.
+
+        Raises:
+            ProcessLookupError: the process of a kernel that is new has ended.
         """
         seconds = PROBE_SECONDS
         while not self.is_closed:
             await self.notice_loss()
+            if is_new and not await self._is_alive():
+                raise ProcessLookupError("its process ended before it answered")
             if self._ready.is_set() and not self._is_shutting_down:
                 return
             self._probe()
@@ -128,8 +133,10 @@ class KernelConnection:
         # Kernels answer "aborted" without having run anything when somebody else's run failed.
         for _ in range(MAX_ABORTS):
             run.status, run.replied, run.idle = "", Event(), Event()
-            self._send_run(run, content, subshell)
+            msg_id = self._send_run(run, content, subshell)
             await self._finished(run)
+            # Its idle status may have been lost.
+            self._busy_with.discard(msg_id)
             if run.status != "aborted":
                 break
             await sleep(ABORT_PAUSE_SECONDS)
@@ -167,7 +174,7 @@ class KernelConnection:
         if self._manager.ready is not self._start:
             self._start = self._manager.ready
             self.lose()
-        elif self.owns_kernel and not await ensure_async(self._manager.is_alive()):
+        elif not await self._is_alive():
             # Jupyter notices a death within seconds; what is sent meanwhile would be run late.
             self.lose()
 
@@ -200,12 +207,14 @@ class KernelConnection:
 
     # Sending
 
-    def _send_run(self, run: Run, content: dict[str, Any], subshell: str) -> None:
+    def _send_run(self, run: Run, content: dict[str, Any], subshell: str) -> str:
         message = self._channels.session.msg("execute_request", content)
         if subshell:
             message["header"]["subshell_id"] = subshell
-        self._keep(message["header"]["msg_id"], run)
+        msg_id = str(message["header"]["msg_id"])
+        self._keep(msg_id, run)
         self._channels.send("shell", message)
+        return msg_id
 
     def _keep(self, msg_id: str, run: Run) -> None:
         self._runs[msg_id] = run
@@ -231,6 +240,9 @@ class KernelConnection:
                 await run.idle.wait()
 
     # Loss
+
+    async def _is_alive(self) -> bool:
+        return not self.owns_kernel or bool(await ensure_async(self._manager.is_alive()))
 
     def _end_runs(self) -> None:
         self.lost_variables |= self._ready.is_set()

@@ -71,7 +71,14 @@ class Kernels:
             KernelStartFailed: there is no such kernelspec, or the kernel does not answer.
         """
         connection = await self.attached(path)
-        return connection or await self._adopt(path, await self._started(path, kernel_name))
+        if connection is not None:
+            return connection
+        kernel_id = await self._started(path, kernel_name)
+        try:
+            return await self._adopt(path, kernel_id, is_new=True)
+        except KernelStartFailed:
+            await self._clear_away(path, kernel_id)
+            raise
 
     async def attached(self, path: str) -> KernelConnection | None:
         """As `attached_to`, but None where there is no Jupyter session yet."""
@@ -177,26 +184,29 @@ class Kernels:
 
         Raises:
             KernelStartFailed: it does not come back.
+            Unavailable: another program owns the kernel.
         """
+        _check_owned(connection)
         await ensure_async(self._manager.restart_kernel(connection.kernel_id))
         await self.wait_ready(connection)
 
-    async def wait_ready(self, connection: KernelConnection) -> None:
+    async def wait_ready(self, connection: KernelConnection, *, is_new: bool = False) -> None:
         """Wait until the kernel answers.
 
         Raises:
             KernelNotFound: it was shut down.
-            KernelStartFailed: it does not answer within the time that a start may take.
+            KernelStartFailed: it does not answer within the time that a start may take, or its
+                process ends although it is new.
         """
         if connection.is_closed:
             raise KernelNotFound(connection.kernel_id)
         try:
             with fail_after(self._start_timeout):
-                await connection.ready()
+                await connection.ready(is_new=is_new)
             if connection.is_closed:
                 raise KernelNotFound(connection.kernel_id)
-        except TimeoutError as error:
-            reason = f"it did not answer within {self._start_timeout:g} s"
+        except (TimeoutError, ProcessLookupError) as error:
+            reason = str(error) or f"it did not answer within {self._start_timeout:g} s"
             specs = await self.kernelspecs()
             raise KernelStartFailed(connection.kernel_id, reason, list(specs)) from error
 
@@ -206,10 +216,7 @@ class Kernels:
         Raises:
             Unavailable: another program owns the kernel.
         """
-        if not connection.owns_kernel:
-            raise Unavailable(
-                f"The kernel {connection.kernel_id!r} belongs to another program.", "Stop it there."
-            )
+        _check_owned(connection)
         await ensure_async(self._manager.shutdown_kernel(connection.kernel_id))
         self._drop(connection)
 
@@ -228,12 +235,18 @@ class Kernels:
             # KeyError: the session's kernel is gone; asking has removed the session.
             return None
 
-    async def _adopt(self, path: str, kernel_id: str) -> KernelConnection:
-        connection = await self._connect(kernel_id)
+    async def _adopt(self, path: str, kernel_id: str, *, is_new: bool = False) -> KernelConnection:
+        connection = await self._connect(kernel_id, is_new=is_new)
         if self._last_kernel.get(path, kernel_id) != kernel_id:
             connection.lost_variables = True
         self._remember(path, kernel_id)
         return connection
+
+    async def _clear_away(self, path: str, kernel_id: str) -> None:
+        """Remove a kernel that does not start, or the next call would wait for it again."""
+        session = await self._session_of(path)
+        if session is not None and session["kernel"]["id"] == kernel_id:
+            await self._sessions.delete_session(session["id"])
 
     async def _started(self, path: str, kernel_name: str) -> str:
         # A start that its caller gives up goes on: cut off in the middle, it would leave a
@@ -272,7 +285,7 @@ class Kernels:
             with suppress(TimeoutError):
                 await connection.request("interrupt_request", {}, INTERRUPT_GRACE_SECONDS)
 
-    async def _connect(self, kernel_id: str) -> KernelConnection:
+    async def _connect(self, kernel_id: str, *, is_new: bool = False) -> KernelConnection:
         connection = self._connections.get(kernel_id)
         if connection is None:
             manager = self._manager.get_kernel(kernel_id)
@@ -280,7 +293,7 @@ class Kernels:
             self._connections[kernel_id] = connection
             self._manager.add_restart_callback(kernel_id, connection.lose, "restart")
             self._manager.add_restart_callback(kernel_id, partial(self._drop, connection), "dead")
-        await self.wait_ready(connection)
+        await self.wait_ready(connection, is_new=is_new)
         return connection
 
     async def _on_action(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
@@ -305,3 +318,11 @@ class Kernels:
     @property
     def _sessions(self) -> Any:
         return self._settings["session_manager"]
+
+
+def _check_owned(connection: KernelConnection) -> None:
+    if not connection.owns_kernel:
+        raise Unavailable(
+            f"The kernel {connection.kernel_id!r} belongs to another program.",
+            "Restart it or shut it down there.",
+        )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -329,24 +331,115 @@ async def test_a_restart_recovers_a_kernel_that_ignores_interrupts_and_its_queue
     assert "status: ok" in answer and "| after" in answer and "variables are lost" in answer
 
 
-async def test_a_kernel_that_never_answers_is_an_error_within_its_time(
+def add_kernelspec(server_base: Path, name: str, *argv: str, **more: Any) -> None:
+    directory = server_base / "data/kernels" / name
+    directory.mkdir(parents=True)
+    spec = {"argv": argv, "display_name": name, "language": "python"} | more
+    (directory / "kernel.json").write_text(json.dumps(spec))
+
+
+async def test_a_kernel_that_never_starts_is_an_error_and_leaves_nothing(
     start_server: Callable[..., Any], tmp_path: Path
 ) -> None:
-    specs = tmp_path / "server1/data/kernels"
-    server = await start_server("--MCPExtension.kernel_start_timeout=2", module="jupyter_server")
-    for name, argv in (("mute", '["sleep", "60"]'), ("broken", '["false"]')):
-        (specs / name).mkdir(parents=True)
-        (specs / name / "kernel.json").write_text(
-            f'{{"argv": {argv}, "display_name": "{name}", "language": "python"}}'
-        )
+    server = await start_server("--MCPExtension.kernel_start_timeout=5", module="jupyter_server")
+    add_kernelspec(tmp_path / "server1", "mute", "sleep", "60")
+    without_site = (sys.executable, "-S", "-m", "ipykernel_launcher", "-f", "{connection_file}")
+    add_kernelspec(tmp_path / "server1", "without-ipykernel", *without_site)
     path = server.copy_notebook("plain.ipynb")
+    reasons = {"mute": "did not answer within 5 s", "without-ipykernel": "its process ended"}
     async with connect_agent(server.mcp_url, server.token) as agent:
-        for name in ("mute", "broken"):
+        for name, reason in reasons.items():
             answer = await agent.call(
                 "open_notebook", notebook=f"{name}.ipynb", create=True, kernel_name=name
             )
-            assert answer.is_error and "did not" in text(answer) and "python3" in text(answer)
+            assert answer.is_error and reason in text(answer) and "python3" in text(answer)
+        assert await server.get("api/sessions") == [] == await server.get("api/kernels")
         assert "status: ok" in await run(agent, path, "1")
+
+
+SILENT_KERNEL = """
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
+
+class SilentKernel(IPythonKernel):
+    def _publish_status(self, status, channel, parent=None):
+        of = (parent or self.get_parent(channel) or {}).get("header", {}).get("msg_type")
+        if (status, of) != ("idle", "execute_request"):
+            super()._publish_status(status, channel, parent)
+
+IPKernelApp.launch_instance(kernel_class=SilentKernel)
+"""
+
+
+async def test_a_run_whose_end_of_output_is_lost_ends_with_its_reply(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    script = tmp_path / "silent.py"
+    script.write_text(SILENT_KERNEL)
+    server = await start_server(module="jupyter_server")
+    argv = (sys.executable, str(script), "-f", "{connection_file}")
+    add_kernelspec(tmp_path / "server1", "silent", *argv)
+    async with connect_agent(server.mcp_url, server.token) as agent:
+        await agent.tell("open_notebook", notebook="a.ipynb", create=True, kernel_name="silent")
+        answer = await run(agent, "a.ipynb", "print('all of it')")
+        assert "status: ok" in answer and "| all of it" in answer
+        assert "Nothing was running" in await agent.tell("interrupt_kernel", notebook="a.ipynb")
+
+
+async def test_a_kernel_that_is_interrupted_by_message_stops(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    server = await start_server(module="jupyter_server")
+    argv = (sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}")
+    add_kernelspec(tmp_path / "server1", "by-message", *argv, interrupt_mode="message")
+    async with connect_agent(server.mcp_url, server.token) as agent:
+        await agent.tell("open_notebook", notebook="a.ipynb", create=True, kernel_name="by-message")
+        more = {"wait_seconds": 0.7, "on_timeout": "interrupt"}
+        assert "status: interrupted" in await execute(agent, "a.ipynb", RUNS_ON, **more)
+        assert "status: ok" in await run(agent, "a.ipynb", "1")
+
+
+async def test_a_call_into_c_that_ignores_the_interrupt_is_told(
+    agent: Agent, notebook: str
+) -> None:
+    await agent.tell("open_notebook", notebook=notebook)
+    deaf = "import collections, itertools\ncollections.deque(itertools.repeat(0, 10**12), maxlen=0)"
+    more = {"wait_seconds": 0.7, "on_timeout": "interrupt"}
+    answer = await execute(agent, notebook, deaf, **more)
+    assert "status: running" in answer and "call restart_kernel" in answer
+    await agent.tell("restart_kernel", notebook=notebook)
+    assert "status: ok" in await run(agent, notebook, "1")
+
+
+async def test_a_kernel_of_another_program_runs_and_is_interrupted_but_stays(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    connections = tmp_path / "connections"
+    connections.mkdir()
+    file = connections / "kernel-theirs.json"
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", str(file)]
+    async with await anyio.open_process(command) as theirs:
+        with anyio.fail_after(30):
+            while not file.exists():
+                await anyio.lowlevel.checkpoint()
+        server = await start_server(
+            "--ServerApp.allow_external_kernels=True",
+            f"--ServerApp.external_connection_dir={connections}",
+            module="jupyter_server",
+        )
+        async with connect_agent(server.mcp_url, server.token) as agent:
+            [kernel] = await server.get("api/kernels")
+            call = {"kernel": kernel["id"]}
+            assert "status: ok" in await agent.tell("execute_code", code="x = 5", **call)
+            more = {"wait_seconds": 0.7, "on_timeout": "interrupt"}
+            answer = await agent.tell("execute_code", code=RUNS_ON, **call, **more)
+            assert "status: interrupted" in answer
+            for tool in ("restart_kernel", "shutdown_kernel"):
+                answer = await agent.call(tool, **call)
+                assert answer.is_error and "another program" in text(answer)
+            assert "| 5" in await agent.tell("execute_code", code="x", **call)
+        assert theirs.returncode is None
+        theirs.terminate()
 
 
 async def test_outputs_that_another_client_has_rewritten_are_left_and_the_run_goes_on(
