@@ -18,6 +18,7 @@ from .handlers import MAX_BODY_BYTES, MCPHandler
 from .kernel import Kernels
 from .room import NotebookRooms
 from .transport import Transport
+from .variables import Variables
 
 TOOLSETS = ("notebooks", "cells", "execution", "kernels", "files")
 """The names of all toolsets; the tools themselves are loaded with the SDK."""
@@ -155,6 +156,12 @@ class MCPExtension(ExtensionApp):
             max_image_bytes=self.max_image_bytes,
         )
         services = Services(
-            self._contents, self._rooms, self._kernels, self._executor, limits, self.wait_seconds
+            contents=self._contents,
+            rooms=self._rooms,
+            kernels=self._kernels,
+            executor=self._executor,
+            variables=Variables(self._kernels),
+            limits=limits,
+            wait_seconds=self.wait_seconds,
         )
         return create_server(services, self.toolsets, self.log)

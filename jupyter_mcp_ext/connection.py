@@ -121,26 +121,21 @@ class KernelConnection:
         must not block. Failing does not abort what others have queued. Without `on_input`,
         `input()` raises in the kernel. `subshell` is one of `create_subshell`, or "".
         """
-        content = {
-            "code": source,
-            "silent": False,
-            "store_history": store_history,
-            "user_expressions": {},
-            "allow_stdin": on_input is not None,
-            "stop_on_error": False,
-        }
         run = Run(handler, on_input)
-        # Kernels answer "aborted" without having run anything when somebody else's run failed.
-        for _ in range(MAX_ABORTS):
-            run.status, run.replied, run.idle = "", Event(), Event()
-            msg_id = self._send_run(run, content, subshell)
-            await self._finished(run)
-            # Its idle status may have been lost.
-            self._busy_with.discard(msg_id)
-            if run.status != "aborted":
-                break
-            await sleep(ABORT_PAUSE_SECONDS)
+        content = _execute_request(source, store_history=store_history)
+        await self._run(run, content | {"allow_stdin": on_input is not None}, subshell)
         return run
+
+    async def evaluate(self, expression: str, *, subshell: str = "") -> dict[str, Any]:
+        """The kernel's answer to one of an execute request's `user_expressions`.
+
+        Leaves no trace in the kernel's history and count, and none on iopub. Has `status`, then
+        `data` by MIME type or `ename`; empty if the kernel died.
+        """
+        run = Run(lambda message: None)
+        content = _execute_request("", silent=True, user_expressions={"": expression})
+        await self._run(run, content, subshell)
+        return dict((run.content.get("user_expressions") or {}).get("", {}))
 
     async def request(self, msg_type: str, content: dict[str, Any], seconds: float) -> Message:
         """Ask on the control channel, which kernels serve while they run code.
@@ -206,6 +201,18 @@ class KernelConnection:
             await self._went_idle.wait()
 
     # Sending
+
+    async def _run(self, run: Run, content: dict[str, Any], subshell: str) -> None:
+        # Kernels answer "aborted" without having run anything when somebody else's run failed.
+        for _ in range(MAX_ABORTS):
+            run.status, run.replied, run.idle = "", Event(), Event()
+            msg_id = self._send_run(run, content, subshell)
+            await self._finished(run)
+            # Its idle status may have been lost.
+            self._busy_with.discard(msg_id)
+            if run.status != "aborted":
+                break
+            await sleep(ABORT_PAUSE_SECONDS)
 
     def _send_run(self, run: Run, content: dict[str, Any], subshell: str) -> str:
         message = self._channels.session.msg("execute_request", content)
@@ -331,3 +338,14 @@ class KernelConnection:
             session = self._channels.session
             reply = session.msg("input_reply", {"value": text}, parent=request)
             self._channels.send("stdin", reply)
+
+
+def _execute_request(code: str, **content: Any) -> dict[str, Any]:
+    return {
+        "code": code,
+        "silent": False,
+        "store_history": False,
+        "user_expressions": {},
+        "allow_stdin": False,
+        "stop_on_error": False,
+    } | content

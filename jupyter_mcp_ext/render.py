@@ -35,6 +35,9 @@ MIN_SOURCE_CHARS = 40
 
 OUTLINE_LINE_BYTES = 60
 
+MIN_TOLD_SIZE = 1_000
+"""From how many bytes on the size of a variable is told."""
+
 _HEADING = re.compile(r"(#{1,6}) ")
 
 
@@ -109,6 +112,28 @@ def kernel(model: Mapping[str, Any]) -> str:
     """One line on a running kernel, from Jupyter's model of it."""
     notebooks = f", notebooks: {', '.join(paths)}" if (paths := model.get("notebooks")) else ""
     return f"{model['name']} {model['id']} {model.get('execution_state', 'unknown')}{notebooks}"
+
+
+def variables(listing: Mapping[str, Any], limits: Limits) -> str:
+    """A line for each variable: name, type, shape or length, size, value."""
+    lines = [_variable(facts) for facts in listing["variables"]]
+    shown = excerpt(lines, limits.max_output_chars)[0] or ["no variables"]
+    if omitted := listing["omitted"]:
+        shown.append(f"… {count(omitted, 'variable')} omitted; pattern= narrows them down")
+    return _encodable("\n".join(shown))
+
+
+def variable(facts: Mapping[str, Any], limits: Limits) -> str:
+    """One variable, with its details."""
+    texts = [_variable(facts), *facts["details"]]
+    lines = [line for text in texts for line in text.split("\n")]
+    return _encodable("\n".join(excerpt(lines, limits.max_output_chars)[0]))
+
+
+def _variable(facts: Mapping[str, Any]) -> str:
+    size = format_size(facts["size"]) if facts["size"] >= MIN_TOLD_SIZE else ""
+    parts = (facts["name"], facts["type"], facts["extent"], size, facts["text"])
+    return "  ".join(filter(None, parts))
 
 
 def run_state(cell: Cell) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 
 from ..output_parts import format_size
-from .toolset import READ, ToolContext, Toolset
+from .toolset import READ, Pattern, ToolContext, Toolset
 
 TOOLSET = Toolset("files")
 
@@ -18,7 +18,7 @@ async def list_files(
     context: ToolContext,
     directory: str = "",
     recursive: bool = False,
-    pattern: Annotated[str, Field(description='Of names: "*.csv".')] = "",
+    pattern: Pattern = "",
     limit: Annotated[int, Field(ge=1, le=1000), WithJsonSchema({"type": "integer"})] = 100,
 ) -> str:
     """List files and directories with size and time of the last change."""

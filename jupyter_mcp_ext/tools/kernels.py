@@ -5,10 +5,12 @@ from __future__ import annotations
 from .. import render
 from .toolset import (
     CONTROL_KERNELS,
+    EXECUTE,
     READ,
     SEE_KERNELS,
     Kernel,
     Notebook,
+    Pattern,
     ToolContext,
     Toolset,
     kernel_of,
@@ -63,3 +65,29 @@ async def shutdown_kernel(
     connection = await kernel_of(context, notebook, kernel)
     await context.services.kernels.shutdown(connection)
     return f"Shut down kernel {connection.kernel_id}."
+
+
+@TOOLSET.tool("List variables", read_only=True, destructive=False, idempotent=True, needs=[EXECUTE])
+async def list_variables(
+    context: ToolContext, notebook: Notebook = "", kernel: Kernel = "", pattern: Pattern = ""
+) -> str:
+    """List a kernel's variables: type, shape or length, size, value."""
+    if notebook:
+        await context.require(READ)
+    connection = await kernel_of(context, notebook, kernel)
+    listing = await context.services.variables.list(connection, pattern)
+    return render.variables(listing, context.limits(None))
+
+
+@TOOLSET.tool(
+    "Inspect variable", read_only=True, destructive=False, idempotent=True, needs=[EXECUTE]
+)
+async def inspect_variable(
+    context: ToolContext, name: str, notebook: Notebook = "", kernel: Kernel = ""
+) -> str:
+    """Signature and doc of a function, columns and head of a table, statistics of an array."""
+    if notebook:
+        await context.require(READ)
+    connection = await kernel_of(context, notebook, kernel)
+    facts = await context.services.variables.inspect(connection, name)
+    return render.variable(facts, context.limits(None))

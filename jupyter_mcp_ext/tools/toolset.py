@@ -22,6 +22,7 @@ from ..kernel import Kernels
 from ..outputs import size_of
 from ..render import Limits
 from ..room import NotebookRooms
+from ..variables import Variables
 
 Block = TextContent | ImageContent
 Right = tuple[Literal["read", "write", "execute"], str]
@@ -40,6 +41,7 @@ Notebook = str
 CellReference = Annotated[str | int, Field(description="Id, id prefix or position.")]
 CellReferences = Annotated[str, Field(description='"all", or a list: "2,5-7,ab12cd34".')]
 Kernel = Annotated[str, Field(description="Kernel id or prefix.")]
+Pattern = Annotated[str, Field(description='Of names: "a*".')]
 After = Annotated[str | int, Field(description='"start", "end" or a cell.')]
 CellType = Literal["code", "markdown", "raw"]
 WaitSeconds = Annotated[float | None, Field(ge=0, le=600), WithJsonSchema({"type": "number"})]
@@ -60,6 +62,7 @@ class Services:
     rooms: NotebookRooms
     kernels: Kernels
     executor: Executor
+    variables: Variables
     limits: Limits
     wait_seconds: float
 
@@ -192,7 +195,8 @@ class Toolset:
         def register(function: Callable[..., Awaitable[str | list[Block]]]) -> Any:
             arguments = _arguments(function)
             # Code can reach anything, also where running it is only an option.
-            annotations.open_world_hint = EXECUTE in needs or "execute" in arguments.model_fields
+            runs_code = EXECUTE in needs and not read_only
+            annotations.open_world_hint = runs_code or "execute" in arguments.model_fields
             description = ToolDescription(
                 name=function.__name__,
                 title=title,

@@ -19,11 +19,11 @@ LAYERS = [
     {"render", "elicitation", "sending"},
     {"output_parts"},
     {"images", "text"},
-    {"executor"},
+    {"executor", "variables"},
     {"execution"},
     {"outputs", "room", "kernel"},
     {"notebook", "connection", "contents"},
-    {"channels"},
+    {"channels", "snippets"},
     {"references", "text_edits"},
     {"errors"},
 ]

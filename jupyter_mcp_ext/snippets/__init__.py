@@ -1,0 +1,1 @@
+"""Code that is run in kernels, a file for each language."""

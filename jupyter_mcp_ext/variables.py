@@ -1,0 +1,91 @@
+"""What a kernel's variables are, without a trace in its namespace and history."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from anyio import fail_after
+
+from .connection import KernelConnection
+from .errors import InvalidRequest, Unavailable
+from .kernel import Kernels
+
+ANSWER_SECONDS = 10.0
+"""How long a kernel may take to describe its variables."""
+
+_RUN = """(lambda scope: (
+    __import__("builtins").exec({code!r}, scope),
+    type("Text", (str,), {{"__repr__": str.__str__}})(
+        __import__("json").dumps(scope[{function!r}]({user}, {argument!r}))
+    ),
+)[1])({{"__name__": "jupyter_mcp_ext"}})"""
+"""An expression, so that the kernel keeps nothing of it. Its value is shown as the JSON it is."""
+
+
+class Variables:
+    """Asks kernels about their variables, also while they are busy if they have sub-shells."""
+
+    def __init__(self, kernels: Kernels) -> None:
+        self._kernels = kernels
+
+    async def list(self, connection: KernelConnection, pattern: str) -> dict[str, Any]:
+        """`variables`, of which each has `name`, `type`, `extent`, `size` (bytes) and `text`, and
+        how many more were `omitted`. `pattern` is one of file names, such as `df*`.
+
+        Raises:
+            Unavailable: the kernel's language is not known here, or it does not answer.
+            NoSubshells: it is busy and can only be asked when it is not.
+        """
+        return await self._ask(connection, "describe_all", pattern)
+
+    async def inspect(self, connection: KernelConnection, name: str) -> dict[str, Any]:
+        """As one of `list`, and texts as `details`. `name` may have dots.
+
+        Raises:
+            InvalidRequest: there is no such variable.
+            Unavailable, NoSubshells: as `list`.
+        """
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise InvalidRequest(f"{name!r} is no name.", "Name a variable, or module.function.")
+        return await self._ask(connection, "describe_one", name)
+
+    async def _ask(
+        self, connection: KernelConnection, function: str, argument: str
+    ) -> dict[str, Any]:
+        language = connection.info.get("language_info", {}).get("name", "")
+        if language != "python":
+            raise Unavailable(
+                f"Variables of a {language or 'nameless'} kernel are not known here.",
+                "Ask for them with execute_code.",
+            )
+        code = (files("jupyter_mcp_ext") / "snippets/python.py").read_text(encoding="utf-8")
+        expression = _RUN.format(
+            code=code, function=function, user='__import__("builtins").globals()', argument=argument
+        )
+        is_busy = bool(connection.running) or connection.turn.locked()
+        subshell = await self._kernels.subshell_of(connection) if is_busy else ""
+        try:
+            with fail_after(ANSWER_SECONDS):
+                result = await connection.evaluate(expression, subshell=subshell)
+        except TimeoutError:
+            raise Unavailable(
+                f"The kernel did not describe its variables within {ANSWER_SECONDS:g} s.",
+                "It may be busy: try again later.",
+            ) from None
+        return _parse(result, argument)
+
+
+def _parse(result: dict[str, Any], argument: str) -> dict[str, Any]:
+    if result.get("status") != "ok":
+        if result.get("ename") in ("KeyError", "AttributeError"):
+            raise InvalidRequest(
+                f"There is no {argument!r} in this kernel.", "Call list_variables."
+            )
+        raise Unavailable(
+            f"The kernel could not describe its variables: {result.get('ename', 'it died')}.",
+            "Look at them with execute_code.",
+        )
+    parsed: dict[str, Any] = json.loads(result["data"]["text/plain"])
+    return parsed
