@@ -5,24 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count
 from logging import Logger
-from time import monotonic
 from weakref import WeakValueDictionary, ref
 
-import anyio.lowlevel
-from anyio import Lock, create_task_group, move_on_after, sleep
+from anyio import Lock, move_on_after
 
 from .channels import Message, MessageHandler
 from .connection import InputHandler, KernelConnection, Run
 from .errors import (
     BrokenOff,
-    Conflict,
     ExecutionNotFound,
     MCPExtensionError,
-    NotFound,
     ServerStopping,
     Unavailable,
     WrongCellType,
@@ -30,19 +26,9 @@ from .errors import (
 from .execution import Batch, Execution, Prompt, Status
 from .kernel import Kernels, Spawn
 from .notebook import Cell, NotebookDocument
+from .output_writer import OutputWriter
 from .outputs import OutputArea
 from .room import NotebookRooms
-
-SHORT_RUN_SECONDS = 0.02
-"""How long a run goes on before its cell is shown as running."""
-
-BATCH_SECONDS = 0.05
-"""Pause between two updates of the document while a run produces output."""
-
-LONG_BATCH_SECONDS = 0.2
-"""The same, once a run has been producing output for LONG_RUN_SECONDS."""
-
-LONG_RUN_SECONDS = 5.0
 
 START_SECONDS = 0.5
 """How long a run that was just sent may take to begin, before it counts as waiting."""
@@ -63,7 +49,6 @@ LOST_VARIABLES = (
     "The kernel is new since the last run here (it died or was restarted): all variables are lost."
 )
 PUT_BACK = "The kernel put it back again and again because other runs failed; it was not run."
-NOT_WRITTEN = "Its outputs could not be written to the notebook; the server's log has the reason."
 
 
 class Executor:
@@ -81,7 +66,7 @@ class Executor:
         self._kernels = kernels
         self._spawn = spawn
         self._max_output_bytes = max_output_bytes
-        self._log = log
+        self._writer = OutputWriter(rooms, spawn, log)
         self._ids = (f"r{number}" for number in count(1))
         self._executions: OrderedDict[str, Execution] = OrderedDict()
         self._queues: WeakValueDictionary[str, Lock] = WeakValueDictionary()
@@ -294,45 +279,14 @@ class Executor:
         document: NotebookDocument,
         source: str,
     ) -> Run:
-        area, changed = execution.area, asyncio.Event()
+        changed = asyncio.Event()
         handler = self._handler(execution, changed)
-        follow = partial(self._follow, execution, document, changed)
-        try:
-            async with create_task_group() as tasks:
-                tasks.start_soon(self._logged, execution, follow)
-                run = await connection.execute(
-                    source, handler, on_input=self._input_handler(execution)
-                )
-                tasks.cancel_scope.cancel()
-        finally:
-            await self._logged(execution, _finish_area, area, document)
+        async with self._writer.following(execution, document, changed):
+            run = await connection.execute(source, handler, on_input=self._input_handler(execution))
         if document.ycell(execution.cell_id) is not None:
             execution.label = document.label(execution.cell_id)
             _set_next_inputs(run.content.get("payload") or [], execution.cell_id, document)
         return run
-
-    async def _follow(
-        self, execution: Execution, document: NotebookDocument, changed: asyncio.Event
-    ) -> None:
-        """Show in the document what becomes of a run, until cancelled."""
-        # Most runs end before that, and then take a single transaction.
-        await sleep(SHORT_RUN_SECONDS)
-        await document.settled()
-        execution.area.show_running(document)
-        async with create_task_group() as tasks:
-            tasks.start_soon(_write_batches, execution.area, document, changed)
-            tasks.start_soon(self._logged, execution, self._rooms.keep_saved, document)
-
-    async def _logged(
-        self, execution: Execution, function: Callable[..., Awaitable[None]], *arguments: object
-    ) -> None:
-        """What goes wrong with the notebook must not end the run, which goes on in its kernel."""
-        try:
-            await function(*arguments)
-        except Exception:
-            self._log.exception("The outputs of %s could not be written", execution.id)
-            if NOT_WRITTEN not in execution.notes:
-                execution.notes.append(NOT_WRITTEN)
 
     def _finish(self, execution: Execution, run: Run) -> None:
         if run.status == "aborted":
@@ -355,7 +309,7 @@ class Executor:
             execution.area.apply(message)
             changed.set()
             if execution.is_finished:
-                executor._write_late(execution)
+                executor._writer.write_late(execution)
 
         return handle
 
@@ -382,23 +336,7 @@ class Executor:
         """Show an update in the outputs of earlier runs too; the present one gets it anyway."""
         for run in self._executions.values():
             if run.kernel_id == kernel_id and run.is_finished and run.area.update_display(content):
-                self._write_late(run)
-
-    def _write_late(self, execution: Execution) -> None:
-        if not execution.cell_id or not execution.area.has_changes or execution.has_late_writer:
-            return
-
-        async def write() -> None:
-            await sleep(BATCH_SECONDS)
-            execution.has_late_writer = False
-            # The notebook may have been moved or deleted meanwhile.
-            path = self._rooms.path_of(execution.file_id)
-            with suppress(NotFound, Conflict):
-                async with self._rooms.open(path or execution.path) as document:
-                    execution.area.write(document)
-
-        execution.has_late_writer = True
-        self._spawn(write)
+                self._writer.write_late(run)
 
 
 def _is_ended(execution: Execution) -> bool:
@@ -409,31 +347,6 @@ def _is_ended(execution: Execution) -> bool:
     execution.notes.append(f"Not run, since {ended_by.label} ended with status {ended_by.status}.")
     execution.finish("cancelled")
     return True
-
-
-async def _finish_area(area: OutputArea, document: NotebookDocument) -> None:
-    try:
-        await document.settled()
-        while area.has_changes:
-            area.write(document)
-            await anyio.lowlevel.checkpoint()
-            await document.settled()
-    finally:
-        area.finish(document)
-
-
-async def _write_batches(
-    area: OutputArea, document: NotebookDocument, changed: asyncio.Event
-) -> None:
-    """Bring the document up to date a few times a second while output comes, until cancelled."""
-    started = monotonic()
-    while True:
-        await changed.wait()
-        changed.clear()
-        is_long = monotonic() - started > LONG_RUN_SECONDS
-        await sleep(LONG_BATCH_SECONDS if is_long else BATCH_SECONDS)
-        await document.settled()
-        area.write(document)
 
 
 def _status(run: Run) -> Status:

@@ -20,6 +20,7 @@ LAYERS = [
     {"output_parts"},
     {"images", "text"},
     {"executor", "variables"},
+    {"output_writer"},
     {"execution"},
     {"outputs", "room", "kernel"},
     {"notebook", "connection", "contents"},
