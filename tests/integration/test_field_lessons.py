@@ -229,7 +229,7 @@ async def test_cells_that_two_agents_put_at_the_top_at_once_keep_their_own_outpu
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(work, "a")
         tasks.start_soon(work, "b")
-    await until(lambda: all(cell.outputs for cell in saved(server, notebook).cells[:20]))
+    await until(lambda: all(c.get("outputs") for c in saved(server, notebook).cells[:20]))
     for cell in saved(server, notebook).cells[:20]:
         assert cell.outputs == [stream(cell.source[7:-2] + "\n")]
 
