@@ -23,6 +23,9 @@ MAX_PROBE_SECONDS = 1.0
 IDLE_GRACE_SECONDS = 4.0
 """How long to wait for the end of a run's output after its reply, counted from the last message."""
 
+ALIVE_SECONDS = 5.0
+"""How often it is looked whether the kernel of a long run is alive."""
+
 KEPT_RUNS = 64
 """For how many finished runs of a kernel late messages still find their way."""
 
@@ -77,6 +80,7 @@ class KernelConnection:
         self._process = ""
         self.subshell = ""
         """The id of the sub-shell that was made for us, "" without one."""
+        self.making_subshell = Lock()
         self._channels = self._open_channels()
 
     def close(self) -> None:
@@ -137,8 +141,23 @@ class KernelConnection:
         await self._run(run, content, subshell)
         return dict((run.content.get("user_expressions") or {}).get("", {}))
 
-    async def request(self, msg_type: str, content: dict[str, Any], seconds: float) -> Message:
-        """Ask on the control channel, which kernels serve while they run code.
+    async def is_free(self, seconds: float) -> bool:
+        """Whether the kernel takes a request for its main shell within so many seconds."""
+        try:
+            await self.request("kernel_info_request", {}, seconds, channel="shell")
+        except TimeoutError:
+            return False
+        return True
+
+    async def request(
+        self,
+        msg_type: str,
+        content: dict[str, Any],
+        seconds: float,
+        *,
+        channel: Channel = "control",
+    ) -> Message:
+        """Ask, by default on the control channel, which kernels serve while they run code.
 
         Raises:
             TimeoutError: no reply after so many seconds.
@@ -147,7 +166,7 @@ class KernelConnection:
         msg_id = message["header"]["msg_id"]
         replied = self._requests[msg_id] = Event()
         try:
-            self._channels.send("control", message)
+            self._channels.send(channel, message)
             with move_on_after(seconds):
                 await replied.wait()
             if msg_id not in self._replies:
@@ -197,7 +216,8 @@ class KernelConnection:
     async def wait_ended(self, msg_ids: frozenset[str]) -> None:
         """Wait until none of these requests runs any more."""
         while msg_ids & self._busy_with:
-            self._went_idle = Event()
+            if self._went_idle.is_set():
+                self._went_idle = Event()
             await self._went_idle.wait()
 
     # Sending
@@ -213,6 +233,7 @@ class KernelConnection:
             if run.status != "aborted":
                 break
             await sleep(ABORT_PAUSE_SECONDS)
+        run.on_input = None
 
     def _send_run(self, run: Run, content: dict[str, Any], subshell: str) -> str:
         message = self._channels.session.msg("execute_request", content)
@@ -239,7 +260,11 @@ class KernelConnection:
             self._channels.send(channel, request)
 
     async def _finished(self, run: Run) -> None:
-        await run.replied.wait()
+        while not run.replied.is_set():
+            with move_on_after(ALIVE_SECONDS):
+                await run.replied.wait()
+            # Not every kernel has somebody who notices that it died.
+            await self.notice_loss()
         messages = -1
         while not run.idle.is_set() and messages != run.messages:
             messages = run.messages
@@ -284,7 +309,7 @@ class KernelConnection:
         msg_id, kind = message["parent_header"].get("msg_id"), message["header"]["msg_type"]
         if kind == "kernel_info_reply":
             self.info = message["content"]
-        elif kind == "execute_reply" and msg_id in self._runs:
+        if kind == "execute_reply" and msg_id in self._runs:
             self._on_run_reply(self._runs[msg_id], message["content"])
         elif msg_id in self._requests:
             self._replies[msg_id] = message["content"]

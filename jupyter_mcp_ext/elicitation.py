@@ -22,6 +22,10 @@ FIELD = "text"
 SCHEMA = {"type": "object", "properties": {FIELD: {"type": "string", "title": "Answer"}}}
 
 
+class NotAsked(Exception):
+    """The client could not put the question to anybody; not an error."""
+
+
 class InputRequired(Exception):
     """Ends a call with a question; not an error."""
 
@@ -70,6 +74,7 @@ class Elicitation:
 
         Raises:
             InputRequired: the answer can only come with another call.
+            NotAsked: nobody has seen the question.
         """
         if not self._ends_call:
             return await self._push(question, settled)
@@ -81,6 +86,7 @@ class Elicitation:
 
     async def _push(self, question: str, settled: Callable[[], Awaitable[None]]) -> str | None:
         text: str | None = None
+        failure: MCPError | None = None
         async with create_task_group() as tasks:
 
             async def give_up() -> None:
@@ -90,9 +96,11 @@ class Elicitation:
             tasks.start_soon(give_up)
             try:
                 text = _text(await self._session.elicit_form(question, SCHEMA, self._request_id))
-            except MCPError:
-                pass  # The client cannot ask after all, which is an answer too: none.
+            except MCPError as error:
+                failure = error
             tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise NotAsked from failure
         return text
 
 

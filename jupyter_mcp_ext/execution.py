@@ -134,6 +134,11 @@ class Execution:
             prompt.reply(text)
             self._notify()
 
+    def forget_prompt(self) -> None:
+        """Nobody will answer what it asks for."""
+        self.prompt = None
+        self._notify()
+
     def finish(self, status: Status) -> None:
         """Set the final status."""
         self.status, self._seconds = status, monotonic() - self._started

@@ -209,7 +209,7 @@ class Executor:
 
     async def _run_cell(self, execution: Execution, document: NotebookDocument) -> None:
         async with self._rooms.reopen(document) as document:
-            execution.file_id = document.file_id
+            execution.path, execution.file_id = document.path, document.file_id
             kernel = document.kernelspec_name
             connection = await self._kernels.attached_to(document.path, kernel)
             async with self._turn(execution, connection):
@@ -226,7 +226,7 @@ class Executor:
         self, execution: Execution, code: str, kernel: str, while_busy: bool
     ) -> None:
         connection = await self._connection_for(execution, kernel)
-        if while_busy and (connection.running or connection.turn.locked()):
+        if while_busy and await self._kernels.is_busy(connection):
             subshell = await self._kernels.subshell_of(connection)
             execution.kernel_id = connection.kernel_id
             execution.is_submitted = execution.in_subshell = True
@@ -314,7 +314,8 @@ class Executor:
         return handle
 
     def _input_handler(self, execution: Execution) -> InputHandler | None:
-        if not execution.takes_input:
+        # What runs beside another run cannot be ended, so nothing may wait there.
+        if not execution.takes_input or execution.in_subshell:
             return None
 
         def handle(text: str, is_password: bool, reply: Callable[[str], None]) -> None:
@@ -330,7 +331,11 @@ class Executor:
             await execution.wait_settled(prompt)
         if execution.prompt is prompt:
             execution.notes.append(f"Nobody answered its input() within {INPUT_SECONDS:g} s.")
-            await self.interrupt(execution)
+            execution.forget_prompt()
+            try:
+                await self.interrupt(execution)
+            except MCPExtensionError as error:
+                execution.notes.append(str(error))
 
     def _update_displays(self, kernel_id: str, content: Message) -> None:
         """Show an update in the outputs of earlier runs too; the present one gets it anyway."""

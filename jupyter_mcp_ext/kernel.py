@@ -30,6 +30,9 @@ INTERRUPT_GRACE_SECONDS = 5.0
 REMEMBERED_NOTEBOOKS = 1000
 """For how many notebooks it is known which kernel they had last."""
 
+FREE_SECONDS = 1.0
+"""Within which time a kernel that runs nothing takes a request."""
+
 SUBSHELLS = "kernel subshells"
 """How kernels call them among their `supported_features`."""
 
@@ -155,14 +158,24 @@ class Kernels:
         Raises:
             InterruptFailed: the kernel is still busy after INTERRUPT_GRACE_SECONDS.
         """
+        was_busy = await self.is_busy(connection)
         running = connection.running
         connection.note_interrupt()
         with move_on_after(INTERRUPT_GRACE_SECONDS):
             await self._send_interrupt(connection)
             await connection.wait_ended(running)
-        if running & connection.running:
+        is_unknown = was_busy and not running
+        if running & connection.running or (
+            is_unknown and not await connection.is_free(INTERRUPT_GRACE_SECONDS)
+        ):
             raise InterruptFailed(connection.kernel_id, INTERRUPT_GRACE_SECONDS)
-        return bool(running)
+        return was_busy
+
+    async def is_busy(self, connection: KernelConnection) -> bool:
+        """Whether the kernel runs something, also what began before we were connected."""
+        if connection.running or connection.turn.locked():
+            return True
+        return not await connection.is_free(FREE_SECONDS)
 
     async def subshell_of(self, connection: KernelConnection) -> str:
         """The id of a sub-shell of ours, in which code runs beside what the kernel runs.
@@ -171,10 +184,13 @@ class Kernels:
             NoSubshells: this kernel has none.
         """
         has_subshells = SUBSHELLS in connection.info.get("supported_features", [])
-        if has_subshells and not connection.subshell:
-            with suppress(TimeoutError):
-                reply = await connection.request("create_subshell_request", {}, SUBSHELL_SECONDS)
-                connection.subshell = str(reply.get("subshell_id", ""))
+        async with connection.making_subshell:
+            if has_subshells and not connection.subshell:
+                with suppress(TimeoutError):
+                    reply = await connection.request(
+                        "create_subshell_request", {}, SUBSHELL_SECONDS
+                    )
+                    connection.subshell = str(reply.get("subshell_id", ""))
         if not connection.subshell:
             raise NoSubshells(connection.kernel_id)
         return connection.subshell

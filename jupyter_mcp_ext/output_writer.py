@@ -127,3 +127,5 @@ async def _write_batches(
         await sleep(LONG_BATCH_SECONDS if is_long else BATCH_SECONDS)
         await document.settled()
         area.write(document)
+        if area.has_changes:
+            changed.set()

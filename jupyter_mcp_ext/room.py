@@ -15,7 +15,7 @@ from jupyter_server_ydoc.rooms import DocumentRoom
 from jupyter_server_ydoc.utils import JUPYTER_COLLABORATION_EVENTS_URI
 
 from .contents import Contents, clean_path, reason_of
-from .errors import NotANotebook, OtherCollaboration, StillOpen, Unavailable
+from .errors import NotANotebook, NotebookNotFound, OtherCollaboration, StillOpen, Unavailable
 from .notebook import NotebookDocument, names_in
 
 SAVE_INTERVAL_SECONDS = 5.0
@@ -98,7 +98,11 @@ class NotebookRooms:
 
     @asynccontextmanager
     async def reopen(self, document: NotebookDocument) -> AsyncIterator[NotebookDocument]:
-        """As `open`, for a notebook that was open a moment ago, without looking for its file."""
+        """As `open`, for a notebook that was open a moment ago, wherever its file is now."""
+        path = self.path_of(document.file_id)
+        if path is None:
+            raise NotebookNotFound(document.path, "it was deleted")
+        document.path = path
         lease = self._leases.get(_room_id(document.file_id))
         if lease is None or lease.document is not document or not self._is_live(lease):
             async with self.open(document.path) as document:

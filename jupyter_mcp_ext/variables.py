@@ -64,7 +64,7 @@ class Variables:
         expression = _RUN.format(
             code=code, function=function, user='__import__("builtins").globals()', argument=argument
         )
-        is_busy = bool(connection.running) or connection.turn.locked()
+        is_busy = await self._kernels.is_busy(connection)
         subshell = await self._kernels.subshell_of(connection) if is_busy else ""
         try:
             with fail_after(ANSWER_SECONDS):

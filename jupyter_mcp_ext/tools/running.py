@@ -14,11 +14,12 @@ from typing import Any, Literal
 from anyio import get_cancelled_exc_class, move_on_after
 
 from .. import render
-from ..errors import InterruptFailed, MCPExtensionError, NotPermitted, Unavailable
-from ..execution import Execution
+from ..elicitation import NotAsked
+from ..errors import MCPExtensionError, NotPermitted
+from ..execution import Execution, Prompt
 from ..kernel import INTERRUPT_GRACE_SECONDS
 from ..text import printable
-from .toolset import EXECUTE, Block, ToolContext, rendered
+from .toolset import EXECUTE, READ, SEE_KERNELS, Block, ToolContext, rendered
 
 PROGRESS_SECONDS = 2.0
 """How often a waiting client is told that the run goes on."""
@@ -43,10 +44,10 @@ NO_INPUT = (
     "This MCP client cannot ask the person for what input() wants: put the value in the code."
 )
 NO_PASSWORD = (
-    "It asked for a password, which must not pass through an agent, and was interrupted. The "
-    "person can run it in JupyterLab."
+    "It asked for a password, which must not pass through an agent. The person can run it in "
+    "JupyterLab."
 )
-NOT_ANSWERED = "The person gave no answer to its input(), so it was interrupted."
+NOT_ANSWERED = "The person gave no answer to its input()."
 
 
 async def answer(
@@ -79,7 +80,7 @@ async def answer(
 async def poll(
     context: ToolContext, execution: Execution, seconds: float, max_chars: int | None
 ) -> list[Block]:
-    """As `answer`, but nothing that becomes of this call changes the run."""
+    """As `answer`, but the end of this call is not the end of the run."""
     await _Waiting(context, [execution], seconds).wait()
     return await report(context, [execution], max_chars)
 
@@ -93,8 +94,11 @@ async def resume(
 ) -> list[Block]:
     """Go on with a call that had to ask: its run has been waiting for the answer."""
     execution = context.services.executor.get(context.elicitation.state.partition(":")[0])
-    if not await context.may(EXECUTE):
-        raise NotPermitted(context.tool, *EXECUTE)
+    for right in [EXECUTE, SEE_KERNELS, *([READ] if execution.path else [])]:
+        if not await context.may(right):
+            raise NotPermitted(context.tool, *right)
+    if context.tool == "get_execution":
+        return await poll(context, execution, wait_seconds or 0, max_chars)
     executions = execution.batch.executions if execution.batch else [execution]
     return await answer(context, executions, wait_seconds, on_timeout, max_chars)
 
@@ -141,21 +145,30 @@ class _Waiting:
         where = f"{execution.path}, {execution.label}" if execution.cell_id else execution.label
         text = printable(prompt.text[:MAX_PROMPT_CHARS])
         state = f"{execution.id}:{prompt.number}"
+        question = f"Code that runs in Jupyter ({where}) asks for input: {text!r}"
+        settled = partial(self._until_settled, execution, prompt)
         prompt.is_taken = True
         try:
-            reply = await elicitation.ask(
-                f"Code that runs in Jupyter ({where}) asks for input: {text!r}",
-                state,
-                lambda: execution.wait_settled(prompt),
-            )
+            reply = await elicitation.ask(question, state, settled)
+        except NotAsked:
+            return False
         finally:
             prompt.is_taken = False
+        if self.context.client_left():
+            return False
         if reply is None and execution.prompt is prompt:
             return await self._give_up(execution, NOT_ANSWERED)
         execution.reply(prompt, reply or "")
         return True
 
+    async def _until_settled(self, execution: Execution, prompt: Prompt) -> None:
+        while execution.prompt is prompt and not self.context.client_left():
+            with move_on_after(PROGRESS_SECONDS):
+                await execution.wait_settled(prompt)
+            await self._tell(execution)
+
     async def _give_up(self, execution: Execution, note: str) -> bool:
+        execution.forget_prompt()
         execution.notes.append(note)
         await _interrupt(self.context, [execution])
         return True
@@ -171,7 +184,7 @@ async def _interrupt(context: ToolContext, executions: Sequence[Execution]) -> N
 async def _interrupt_one(context: ToolContext, execution: Execution) -> None:
     try:
         await context.services.executor.interrupt(execution)
-    except (InterruptFailed, Unavailable) as error:
+    except MCPExtensionError as error:
         execution.notes.append(str(error))
 
 

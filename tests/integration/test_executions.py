@@ -478,3 +478,41 @@ async def test_a_late_output_follows_a_renamed_notebook(
     with anyio.fail_after(20):
         while "| late" not in await agent.tell("read_cell", notebook=renamed, cell=-1):
             await anyio.lowlevel.checkpoint()
+
+
+async def test_cells_go_on_with_their_kernel_when_the_notebook_is_renamed(
+    server: Server, agent: Agent
+) -> None:
+    path = with_cells(server, "x = 1\nimport time\ntime.sleep(2)", "print('x is', x)")
+    await agent.tell("open_notebook", notebook=path)
+    begun = await agent.tell("execute_cells", notebook=path, wait_seconds=0.5)
+    [session] = await server.sessions_of(path)
+    renamed = f"renamed-{path}"
+    for place in (f"api/contents/{path}", f"api/sessions/{session['id']}"):
+        assert (await server.http.patch(place, json={"path": renamed})).is_success
+    last = begun.split("get_execution('")[1].split("'")[0]
+    answer = await agent.tell("get_execution", execution=last, wait_seconds=20)
+    assert "status: ok" in answer and "| x is 1" in answer and "lost" not in answer
+    assert await server.sessions_of(path) == []
+
+
+MUCH = "print(('x' * 99 + '\\n') * 30_000 + 'LAST')"
+
+
+async def test_much_output_of_a_run_that_goes_quiet_is_shown_whole(
+    agent: Agent, peer: Peer, notebook: str
+) -> None:
+    answer = await run(agent, notebook, MUCH + "\nimport time\ntime.sleep(30)", wait_seconds=0)
+    await peer.wait_until(
+        lambda: "".join(o["text"] for o in peer.cells()[-1]["outputs"]).endswith("LAST\n")
+    )
+    assert "status: running" in await agent.tell("get_execution", execution=id_in(answer))
+    await agent.tell("interrupt_kernel", notebook=notebook)
+
+
+async def test_much_late_output_is_shown_whole(agent: Agent, peer: Peer, notebook: str) -> None:
+    code = f"import threading, time\nthreading.Timer(0.5, lambda: {MUCH}).start()"
+    assert "status: ok" in await run(agent, notebook, code)
+    await peer.wait_until(
+        lambda: "".join(o["text"] for o in peer.cells()[-1]["outputs"]).endswith("LAST\n")
+    )

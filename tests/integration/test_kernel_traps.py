@@ -285,3 +285,18 @@ async def test_short_runs_come_back_one_after_the_other_without_a_pause(
         for number in range(50):
             answer = await agent.tell("execute_code", notebook=notebook, code=str(number))
             assert "status: ok" in answer and f"| {number}" in answer
+
+
+async def test_what_ran_before_we_came_is_seen_and_interrupted(
+    server: Server, agent: Agent, notebook: str
+) -> None:
+    kernel = await start_session(server, notebook)
+    async with join_kernel(server, kernel) as person:
+        msg_id = await person.send("import time\nprint('begun', flush=True)\ntime.sleep(30)")
+        await person.printed(msg_id, "begun")
+        call = {"notebook": notebook, "code": "print('beside')"}
+        answer = await agent.tell("execute_code", while_busy=True, **call)
+        assert "status: ok" in answer and "| beside" in answer
+        assert "Interrupted" in await agent.tell("interrupt_kernel", notebook=notebook)
+        await person.printed(msg_id)
+        assert "Nothing was running" in await agent.tell("interrupt_kernel", notebook=notebook)

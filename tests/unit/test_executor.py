@@ -14,7 +14,6 @@ from jupyter_mcp_ext.errors import ExecutionNotFound
 from jupyter_mcp_ext.execution import Execution
 from jupyter_mcp_ext.executor import Executor
 
-
 pytestmark = pytest.mark.anyio
 
 
