@@ -61,7 +61,9 @@ class KernelChannels:
             IOLoop.current().add_handler(socket.FD, partial(self._on_signal, channel), IOLoop.READ)
 
     def send(self, channel: Channel, message: dict[str, Any]) -> None:
-        """Send a message made by `session.msg`."""
+        """Send a message made by `session.msg`; once closed, nothing is sent."""
+        if channel not in self._sockets:
+            return
         self.session.send(self._sockets[channel], message)
         # Sending may swallow the signal that a message has come on the same socket, since zmq
         # signals changes only.

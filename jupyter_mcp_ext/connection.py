@@ -225,6 +225,9 @@ class KernelConnection:
     async def _run(self, run: Run, content: dict[str, Any], subshell: str) -> None:
         # Kernels answer "aborted" without having run anything when somebody else's run failed.
         for _ in range(MAX_ABORTS):
+            if self.is_closed:
+                run.status = "died"
+                break
             run.status, run.replied, run.idle = "", Event(), Event()
             msg_id = self._send_run(run, content, subshell)
             await self._finished(run)
