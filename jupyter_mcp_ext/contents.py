@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
 import nbformat
+from anyio import Path
 from jupyter_server.services.contents.filemanager import FileContentsManager
 from jupyter_server.utils import ApiPath, ensure_async, to_os_path
 from tornado.web import HTTPError
@@ -94,8 +94,10 @@ class Contents:
             # Jupyter leaves an empty file where the disk is full. It must not go to the trash,
             # which needs room too.
             if isinstance(self._manager, FileContentsManager):
+                file = Path(to_os_path(ApiPath(path), self._manager.root_dir))
                 with suppress(FileNotFoundError):
-                    os.unlink(to_os_path(ApiPath(path), self._manager.root_dir))
+                    if not (await file.stat()).st_size:
+                        await file.unlink()
             raise
 
     async def _list(self, directory: str) -> list[dict[str, Any]]:
