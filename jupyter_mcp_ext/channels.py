@@ -11,6 +11,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import zmq
+from anyio import move_on_after, sleep
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_server.gateway.managers import GatewayKernelClient
 from tornado.ioloop import IOLoop
@@ -23,6 +24,9 @@ Message = Mapping[str, Any]
 MessageHandler = Callable[[Message], None]
 
 CHANNELS: tuple[Channel, ...] = ("shell", "iopub", "stdin", "control")
+
+HANDSHAKE_SECONDS = 0.01
+"""How often it is looked whether the stdin channel is connected."""
 
 DRAIN_SECONDS = 0.003
 """How long messages are taken off a socket before others get their turn on the event loop."""
@@ -57,8 +61,22 @@ class KernelChannels:
         self._sockets: dict[Channel, zmq.Socket[bytes]] = {
             channel: getattr(self._client, f"{channel}_channel").socket for channel in CHANNELS
         }
+        self._handshake = self._sockets["stdin"].get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._takes_input = False
         for channel, socket in self._sockets.items():
             IOLoop.current().add_handler(socket.FD, partial(self._on_signal, channel), IOLoop.READ)
+
+    async def wait_for_input(self, seconds: float) -> None:
+        """Wait, once and for so long at most, until the kernel's `input()` would reach us.
+
+        Each socket is connected on its own, and a kernel drops what it asks a client whose stdin
+        channel it does not know yet: it would wait for the answer for ever.
+        """
+        if not self._takes_input:
+            self._takes_input = True
+            with move_on_after(seconds):
+                while not (self._handshake.closed or self._handshake.poll(0)):  # noqa: ASYNC110
+                    await sleep(HANDSHAKE_SECONDS)
 
     def send(self, channel: Channel, message: dict[str, Any]) -> None:
         """Send a message made by `session.msg`; once closed, nothing is sent."""
@@ -73,6 +91,8 @@ class KernelChannels:
         """Close the sockets; what has not been sent yet is dropped."""
         for socket in self._sockets.values():
             IOLoop.current().remove_handler(socket.FD)
+        self._sockets["stdin"].disable_monitor()
+        self._handshake.close(linger=0)
         self._sockets.clear()
         self._client.stop_channels()
 

@@ -20,6 +20,9 @@ long as the one before, up to MAX_PROBE_SECONDS."""
 
 MAX_PROBE_SECONDS = 1.0
 
+STDIN_SECONDS = 2.0
+"""How long to wait for the stdin channel of a kernel that answers; not every kernel has one."""
+
 IDLE_GRACE_SECONDS = 4.0
 """How long to wait for the end of a run's output after its reply, counted from the last message."""
 
@@ -104,6 +107,7 @@ class KernelConnection:
             if is_new and not await self._is_alive():
                 raise ProcessLookupError("its process ended before it answered")
             if self._ready.is_set() and not self._is_shutting_down:
+                await self._channels.wait_for_input(STDIN_SECONDS)
                 return
             self._probe()
             with move_on_after(seconds):
