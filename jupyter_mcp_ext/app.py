@@ -146,7 +146,7 @@ class MCPExtension(ExtensionApp):
 
     def _build_server(self) -> Any:
         # Imported here, and in a thread: the SDK would cost each start of Jupyter half a second.
-        from .render import Limits
+        from .output_blocks import Limits
         from .server import create_server
         from .tools.toolset import Services
 

@@ -11,10 +11,12 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import zmq
-from anyio import move_on_after, sleep
+from anyio import Event, move_on_after
 from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.localinterfaces import is_local_ip
 from jupyter_server.gateway.managers import GatewayKernelClient
 from tornado.ioloop import IOLoop
+from zmq.utils.monitor import recv_monitor_message
 
 from .errors import Unavailable
 
@@ -23,10 +25,7 @@ Context = zmq.Context[zmq.Socket[bytes]]
 Message = Mapping[str, Any]
 MessageHandler = Callable[[Message], None]
 
-CHANNELS: tuple[Channel, ...] = ("shell", "iopub", "stdin", "control")
-
-HANDSHAKE_SECONDS = 0.01
-"""How often it is looked whether the stdin channel is connected."""
+CONNECTED = zmq.EVENT_HANDSHAKE_SUCCEEDED
 
 DRAIN_SECONDS = 0.003
 """How long messages are taken off a socket before others get their turn on the event loop."""
@@ -43,7 +42,8 @@ class KernelChannels:
     """Connected to the kernel of a jupyter_client manager, under an identity of its own.
 
     `handlers` get each message at once, in its order on the channel, and must not block; a
-    message that one of them fails on is logged and dropped.
+    message that one of them fails on is logged and dropped. `on_disconnect` is called when a
+    kernel of this machine hangs up.
     """
 
     def __init__(
@@ -51,32 +51,36 @@ class KernelChannels:
         manager: Any,
         context: Context,
         handlers: Mapping[Channel, MessageHandler],
+        on_disconnect: Callable[[], None],
         log: Logger,
     ) -> None:
         self._handlers = handlers
+        self._on_disconnect = on_disconnect
         self._log = log
-        self._client = _new_client(manager, context)
-        self._client.start_channels(hb=False)
-        self.session = self._client.session
-        self._sockets: dict[Channel, zmq.Socket[bytes]] = {
-            channel: getattr(self._client, f"{channel}_channel").socket for channel in CHANNELS
-        }
-        self._handshake = self._sockets["stdin"].get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-        self._takes_input = False
+        client = _new_client(manager, context)
+        self.session = client.session
+        self._sockets, self._monitor = _connect(client)
+        self._hears_end = client.transport == "ipc" or is_local_ip(client.ip)
+        self.is_connected = False
+        """Whether the kernel's end of the stdin channel is there."""
+        self._takes_input = Event()
+        IOLoop.current().add_handler(
+            self._monitor.FD, lambda *_: self._look_at_monitor(), IOLoop.READ
+        )
+        # zmq signals only to those who found nothing when they looked.
+        self._look_at_monitor()
         for channel, socket in self._sockets.items():
             IOLoop.current().add_handler(socket.FD, partial(self._on_signal, channel), IOLoop.READ)
 
     async def wait_for_input(self, seconds: float) -> None:
-        """Wait, once and for so long at most, until the kernel's `input()` would reach us.
+        """Wait, for so long at most, until the kernel's `input()` would reach us.
 
         Each socket is connected on its own, and a kernel drops what it asks a client whose stdin
         channel it does not know yet: it would wait for the answer for ever.
         """
-        if not self._takes_input:
-            self._takes_input = True
-            with move_on_after(seconds):
-                while not (self._handshake.closed or self._handshake.poll(0)):  # noqa: ASYNC110
-                    await sleep(HANDSHAKE_SECONDS)
+        with move_on_after(seconds):
+            await self._takes_input.wait()
+        self._takes_input.set()
 
     def send(self, channel: Channel, message: dict[str, Any]) -> None:
         """Send a message made by `session.msg`; once closed, nothing is sent."""
@@ -89,12 +93,20 @@ class KernelChannels:
 
     def close(self) -> None:
         """Close the sockets; what has not been sent yet is dropped."""
-        for socket in self._sockets.values():
-            IOLoop.current().remove_handler(socket.FD)
+        self._takes_input.set()
         self._sockets["stdin"].disable_monitor()
-        self._handshake.close(linger=0)
+        for socket in (*self._sockets.values(), self._monitor):
+            IOLoop.current().remove_handler(socket.FD)
+            socket.close(linger=0)
         self._sockets.clear()
-        self._client.stop_channels()
+
+    def _look_at_monitor(self) -> None:
+        while not self._monitor.closed and self._monitor.poll(0):
+            self.is_connected = recv_monitor_message(self._monitor)["event"] == CONNECTED
+            if self.is_connected:
+                self._takes_input.set()
+            elif self._hears_end:  # A network between may come back.
+                self._on_disconnect()
 
     def _on_signal(self, channel: Channel, descriptor: int, events: int) -> None:
         self._drain(channel)
@@ -131,6 +143,28 @@ class KernelChannels:
             raise ValueError("The signature is wrong")
         header, parent, _, content = map(session.unpack, parts[:4])
         return {"header": header, "parent_header": parent, "content": content}
+
+
+def _connect(
+    client: BlockingKernelClient,
+) -> tuple[dict[Channel, zmq.Socket[bytes]], zmq.Socket[bytes]]:
+    """The sockets of all channels, and one that tells of the connection of stdin."""
+    identity = client.session.bsession
+    sockets: dict[Channel, zmq.Socket[bytes]] = {
+        "shell": client.connect_shell(identity),
+        "iopub": client.connect_iopub(),
+        "control": client.connect_control(identity),
+    }
+    # The client would connect before the monitor is there, which then misses it.
+    stdin = client.context.socket(zmq.DEALER)
+    stdin.identity = identity
+    if client.curve_publickey is not None:
+        stdin.curve_secretkey = client.curve_secretkey
+        stdin.curve_publickey = stdin.curve_serverkey = client.curve_publickey
+    monitor = stdin.get_monitor_socket(CONNECTED | zmq.EVENT_DISCONNECTED)
+    separator = ":" if client.transport == "tcp" else "-"
+    stdin.connect(f"{client.transport}://{client.ip}{separator}{client.stdin_port}")
+    return sockets | {"stdin": stdin}, monitor
 
 
 def _new_client(manager: Any, context: Context) -> BlockingKernelClient:

@@ -43,7 +43,10 @@ InputHandler = Callable[[str, bool, Callable[[str], None]], None]
 
 @dataclass
 class Run:
-    """One execute request. `status` is that of the reply, or "died", or "" before the end."""
+    """One execute request.
+
+    `status` is that of the reply, or "died", or "left" if nobody waited for it, or "" before.
+    """
 
     handler: MessageHandler
     on_input: InputHandler | None = None
@@ -53,6 +56,12 @@ class Run:
     messages: int = 0
     replied: Event = field(default_factory=Event)
     idle: Event = field(default_factory=Event)
+
+
+@dataclass
+class _Request:
+    reply: Message | None = None
+    ended: Event = field(default_factory=Event)
 
 
 class KernelConnection:
@@ -72,8 +81,7 @@ class KernelConnection:
         self._context = context
         self._log = log
         self._runs: OrderedDict[str, Run] = OrderedDict()
-        self._requests: dict[str, Event] = {}
-        self._replies: dict[str, Message] = {}
+        self._requests: dict[str, _Request] = {}
         self._busy_with: set[str] = set()
         self._probes: set[str] = set()
         self._ready = Event()
@@ -100,12 +108,16 @@ class KernelConnection:
 
         Raises:
             ProcessLookupError: the process of a kernel that is new has ended.
+            ConnectionError: the program that owns the kernel has ended.
         """
         seconds = PROBE_SECONDS
         while not self.is_closed:
-            await self.notice_loss()
-            if is_new and not await self._is_alive():
+            if not await self.notice_loss() and is_new:
                 raise ProcessLookupError("its process ended before it answered")
+            if seconds == MAX_PROBE_SECONDS and not (
+                self.owns_kernel or self._channels.is_connected
+            ):
+                raise ConnectionError(self.kernel_id)
             if self._ready.is_set() and not self._is_shutting_down:
                 await self._channels.wait_for_input(STDIN_SECONDS)
                 return
@@ -127,7 +139,7 @@ class KernelConnection:
 
         `handler` gets each message on iopub at once, also those that come after the end, and
         must not block. Failing does not abort what others have queued. Without `on_input`,
-        `input()` raises in the kernel. `subshell` is one of `create_subshell`, or "".
+        `input()` raises in the kernel. `subshell` is an id from the kernel, or "".
         """
         run = Run(handler, on_input)
         content = _execute_request(source, store_history=store_history)
@@ -168,16 +180,16 @@ class KernelConnection:
         """
         message = self._channels.session.msg(msg_type, content)
         msg_id = message["header"]["msg_id"]
-        replied = self._requests[msg_id] = Event()
+        request = self._requests[msg_id] = _Request()
         try:
             self._channels.send(channel, message)
             with move_on_after(seconds):
-                await replied.wait()
-            if msg_id not in self._replies:
-                raise TimeoutError(msg_type)
-            return self._replies.pop(msg_id)
+                await request.ended.wait()
         finally:
             del self._requests[msg_id]
+        if request.reply is None:
+            raise TimeoutError(msg_type)
+        return request.reply
 
     def lose(self) -> None:
         """The kernel is gone or starts anew: end all runs as died, drop what was not sent."""
@@ -186,15 +198,15 @@ class KernelConnection:
             self._channels.close()
             self._channels = self._open_channels()
 
-    async def notice_loss(self) -> None:
-        """Look whether the kernel still has the process that was known, and lose it if not."""
-        # Jupyter makes a new future for each start of the process.
-        if self._manager.ready is not self._start:
+    async def notice_loss(self) -> bool:
+        """Lose the kernel if it has not the process any more that was known; is one alive?"""
+        is_alive = not self.owns_kernel or bool(await ensure_async(self._manager.is_alive()))
+        # Jupyter makes a new future for each start of the process. It notices a death within
+        # seconds, and what is sent meanwhile would be run late.
+        if self._manager.ready is not self._start or not is_alive:
             self._start = self._manager.ready
             self.lose()
-        elif not await self._is_alive():
-            # Jupyter notices a death within seconds; what is sent meanwhile would be run late.
-            self.lose()
+        return is_alive
 
     @property
     def is_closed(self) -> bool:
@@ -227,20 +239,25 @@ class KernelConnection:
     # Sending
 
     async def _run(self, run: Run, content: dict[str, Any], subshell: str) -> None:
-        # Kernels answer "aborted" without having run anything when somebody else's run failed.
-        for _ in range(MAX_ABORTS):
-            if self.is_closed:
-                run.status = "died"
-                break
-            run.status, run.replied, run.idle = "", Event(), Event()
-            msg_id = self._send_run(run, content, subshell)
-            await self._finished(run)
-            # Its idle status may have been lost.
-            self._busy_with.discard(msg_id)
-            if run.status != "aborted":
-                break
-            await sleep(ABORT_PAUSE_SECONDS)
-        run.on_input = None
+        try:
+            # Kernels answer "aborted" without having run it when somebody else's run failed.
+            for _ in range(MAX_ABORTS):
+                await self._try(run, content, subshell)
+                if run.status != "aborted":
+                    break
+                await sleep(ABORT_PAUSE_SECONDS)
+        finally:
+            run.on_input, run.status = None, run.status or "left"
+
+    async def _try(self, run: Run, content: dict[str, Any], subshell: str) -> None:
+        if self.is_closed:
+            run.status = "died"
+            return
+        run.status, run.replied, run.idle = "", Event(), Event()
+        msg_id = self._send_run(run, content, subshell)
+        await self._finished(run)
+        # Its idle status may have been lost.
+        self._busy_with.discard(msg_id)
 
     def _send_run(self, run: Run, content: dict[str, Any], subshell: str) -> str:
         message = self._channels.session.msg("execute_request", content)
@@ -268,10 +285,11 @@ class KernelConnection:
 
     async def _finished(self, run: Run) -> None:
         while not run.replied.is_set():
-            with move_on_after(ALIVE_SECONDS):
+            with move_on_after(ALIVE_SECONDS) as patience:
                 await run.replied.wait()
-            # Not every kernel has somebody who notices that it died.
-            await self.notice_loss()
+            if patience.cancelled_caught:
+                # Not every kernel has somebody who notices that it died.
+                await self.notice_loss()
         messages = -1
         while not run.idle.is_set() and messages != run.messages:
             messages = run.messages
@@ -279,9 +297,6 @@ class KernelConnection:
                 await run.idle.wait()
 
     # Loss
-
-    async def _is_alive(self) -> bool:
-        return not self.owns_kernel or bool(await ensure_async(self._manager.is_alive()))
 
     def _end_runs(self) -> None:
         self.lost_variables |= self._ready.is_set()
@@ -294,8 +309,13 @@ class KernelConnection:
             run.status = run.status or "died"
             run.replied.set()
             run.idle.set()
-        for replied in self._requests.values():
-            replied.set()
+        for request in self._requests.values():
+            request.ended.set()
+
+    def _on_disconnect(self) -> None:
+        # Jupyter tells of its own kernels, and restarts them.
+        if not self.owns_kernel:
+            self.lose()
 
     @property
     def _is_shutting_down(self) -> bool:
@@ -310,7 +330,9 @@ class KernelConnection:
             "iopub": self._on_iopub,
             "stdin": self._on_stdin,
         }
-        return KernelChannels(self._manager, self._context, handlers, self._log)
+        return KernelChannels(
+            self._manager, self._context, handlers, self._on_disconnect, self._log
+        )
 
     def _on_reply(self, message: Message) -> None:
         msg_id, kind = message["parent_header"].get("msg_id"), message["header"]["msg_type"]
@@ -319,8 +341,8 @@ class KernelConnection:
         if kind == "execute_reply" and msg_id in self._runs:
             self._on_run_reply(self._runs[msg_id], message["content"])
         elif msg_id in self._requests:
-            self._replies[msg_id] = message["content"]
-            self._requests[msg_id].set()
+            self._requests[msg_id].reply = message["content"]
+            self._requests[msg_id].ended.set()
 
     def _on_run_reply(self, run: Run, content: Message) -> None:
         run.content = content

@@ -18,6 +18,7 @@ MCPExtensionError                  base, never raised itself
 ├── InvalidRequest (ValueError)    arguments that name nothing that could exist
 ├── KernelProblem
 │   ├── KernelStartFailed
+│   ├── KernelEnded                it was another program's
 │   ├── InterruptFailed
 │   └── NoSubshells
 ├── NotPermitted
@@ -157,6 +158,14 @@ class KernelStartFailed(KernelProblem):
         super().__init__(
             f"The kernel {name!r} did not start: {reason}.",
             f"Kernels that can be started: {', '.join(available) or 'none'}.",
+        )
+
+
+class KernelEnded(KernelProblem):
+    def __init__(self, kernel: str) -> None:
+        super().__init__(
+            f"The kernel {kernel!r} has ended with the program that owned it.",
+            "Start it there again, or call list_kernels.",
         )
 
 

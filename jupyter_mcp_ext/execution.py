@@ -139,6 +139,13 @@ class Execution:
         self.prompt = None
         self._notify()
 
+    def follow_batch(self) -> None:
+        """End without having run, if the batch has ended."""
+        end = None if self.batch is None else self.batch.ended_by
+        if end is not None:
+            self.notes.append(f"Not run, since {end.label} ended with status {end.status}.")
+            self.finish("cancelled")
+
     def finish(self, status: Status) -> None:
         """Set the final status."""
         self.status, self._seconds = status, monotonic() - self._started

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -68,7 +68,7 @@ class Executor:
         self._max_output_bytes = max_output_bytes
         self._writer = OutputWriter(rooms, spawn, log)
         self._ids = (f"r{number}" for number in count(1))
-        self._executions: OrderedDict[str, Execution] = OrderedDict()
+        self._executions: dict[str, Execution] = {}
         self._queues: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         self._is_stopping = False
 
@@ -181,12 +181,12 @@ class Executor:
         return execution
 
     def _forget_old(self) -> None:
-        kept, size = 0, 0
-        for execution in reversed(list(self._executions.values())):
-            if execution.is_finished:
-                kept, size = kept + 1, size + execution.area.size
-                if kept > KEPT_EXECUTIONS or (kept > 1 and size > KEPT_OUTPUT_BYTES):
-                    del self._executions[execution.id]
+        finished = deque(run for run in self._executions.values() if run.is_finished)
+        size = sum(run.area.size for run in finished)
+        while len(finished) > KEPT_EXECUTIONS or (len(finished) > 1 and size > KEPT_OUTPUT_BYTES):
+            oldest = finished.popleft()
+            size -= oldest.area.size
+            del self._executions[oldest.id]
 
     async def _guard(
         self, execution: Execution, queue: str, running: Callable[[], Awaitable[None]]
@@ -196,7 +196,8 @@ class Executor:
         try:
             with execution.in_queue:
                 async with turn:
-                    if not _is_ended(execution):
+                    execution.follow_batch()
+                    if not execution.is_finished:
                         await running()
         except MCPExtensionError as error:
             execution.fail(error)
@@ -210,8 +211,7 @@ class Executor:
     async def _run_cell(self, execution: Execution, document: NotebookDocument) -> None:
         async with self._rooms.reopen(document) as document:
             execution.path, execution.file_id = document.path, document.file_id
-            kernel = document.kernelspec_name
-            connection = await self._kernels.attached_to(document.path, kernel)
+            connection = await self._connection_of(document)
             async with self._turn(execution, connection):
                 await document.settled()
                 cell = document.cell(execution.cell_id)
@@ -243,8 +243,14 @@ class Executor:
         if connection is not None:
             return connection
         async with self._rooms.open(execution.path) as document:
-            name = document.kernelspec_name
-        return await self._kernels.attached_to(execution.path, name)
+            return await self._connection_of(document)
+
+    async def _connection_of(self, document: NotebookDocument) -> KernelConnection:
+        # Reading the notebook's metadata takes a while, and is only needed for a start.
+        connection = await self._kernels.attached(document.path)
+        if connection is not None:
+            return connection
+        return await self._kernels.attached_to(document.path, document.kernelspec_name)
 
     async def _execute(
         self, execution: Execution, connection: KernelConnection, code: str, subshell: str = ""
@@ -342,16 +348,6 @@ class Executor:
         for run in self._executions.values():
             if run.kernel_id == kernel_id and run.is_finished and run.area.update_display(content):
                 self._writer.write_late(run)
-
-
-def _is_ended(execution: Execution) -> bool:
-    """End a run whose batch has ended before its turn came."""
-    ended_by = None if execution.batch is None else execution.batch.ended_by
-    if ended_by is None:
-        return False
-    execution.notes.append(f"Not run, since {ended_by.label} ended with status {ended_by.status}.")
-    execution.finish("cancelled")
-    return True
 
 
 def _status(run: Run) -> Status:

@@ -18,6 +18,7 @@ from .channels import new_context
 from .connection import KernelConnection
 from .errors import (
     InterruptFailed,
+    KernelEnded,
     KernelNotFound,
     KernelStartFailed,
     NoSubshells,
@@ -213,6 +214,7 @@ class Kernels:
             KernelNotFound: it was shut down.
             KernelStartFailed: it does not answer within the time that a start may take, or its
                 process ends although it is new.
+            KernelEnded: the program that owned it has ended.
         """
         if connection.is_closed:
             raise KernelNotFound(connection.kernel_id)
@@ -221,6 +223,8 @@ class Kernels:
                 await connection.ready(is_new=is_new)
             if connection.is_closed:
                 raise KernelNotFound(connection.kernel_id)
+        except ConnectionError as error:
+            raise KernelEnded(connection.kernel_id) from error
         except (TimeoutError, ProcessLookupError) as error:
             reason = str(error) or f"it did not answer within {self._start_timeout:g} s"
             specs = await self.kernelspecs()

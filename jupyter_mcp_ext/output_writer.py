@@ -102,7 +102,7 @@ class OutputWriter:
 async def _finish(execution: Execution, document: NotebookDocument) -> None:
     try:
         await document.settled()
-        if execution.area.has_much:
+        if execution.area.is_large:
             await _write_all(execution.area, document)
     finally:
         execution.area.finish(document)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from pycrdt import Array, Map, Text
 
+from .channels import Message
 from .notebook import NotebookDocument
+from .stream_text import StreamText
 
 OUTPUT_ORIGIN = "mcp-output"
 """Origin of the transactions that write what a run produced; never part of an undo."""
@@ -17,13 +18,7 @@ OUTPUT_ORIGIN = "mcp-output"
 Output = dict[str, Any]
 """An nbformat output. The text of a stream is one string."""
 
-Message = Mapping[str, Any]
-"""A message of the Jupyter protocol, or a part of one."""
-
 OUTPUT_TYPES = ("stream", "display_data", "execute_result", "error")
-
-PART_CHARS = 100_000
-"""Longest part of a stream's text that is written as a whole."""
 
 MAX_WRITE_CHARS = 1_000_000
 """How much one transaction writes, so that the event loop is free again soon."""
@@ -32,94 +27,6 @@ CUT_SHORT = (
     "\n[jupyter_mcp_ext: this run has more than {:g} MB of output; the notebook keeps no more. "
     "MCPExtension.max_document_output_bytes is that bound.]\n"
 )
-
-_CONTROL = re.compile("[\n\r\b]")
-
-
-class StreamText:
-    """The text of a stream as a terminal prints it on one line after the other.
-
-    A carriage return goes back to the start of the line and a backspace one character, and
-    what follows overwrites. Only the last line can still change, so that a long text costs
-    its length once, however many messages it came in.
-    """
-
-    def __init__(self) -> None:
-        self._finished: list[str] = []
-        self._line: list[str] = []
-        self._length = 0
-        self._cursor = 0
-        self._finished_length = 0
-
-    @property
-    def length(self) -> int:
-        """How many characters the text has."""
-        return self._finished_length + self._length
-
-    @property
-    def mark(self) -> int:
-        """How many parts cannot change any more, for `since`."""
-        return len(self._finished)
-
-    @property
-    def line(self) -> str:
-        """The last line, which can still change."""
-        if len(self._line) > 1:
-            self._line = ["".join(self._line)]
-        return self._line[0] if self._line else ""
-
-    @property
-    def text(self) -> str:
-        """All of it."""
-        return "".join(self._finished) + self.line
-
-    def since(self, mark: int, max_chars: int) -> tuple[str, int, bool]:
-        """The text after the parts that `mark` counted, as many parts of it as there is room for.
-
-        Returns it with the mark at its end, and whether the last line is part of it. There is
-        room for one part at least.
-        """
-        end, length = mark, 0
-        while end < len(self._finished) and (end == mark or length < max_chars):
-            length += len(self._finished[end])
-            end += 1
-        is_all = end == len(self._finished) and length < max_chars
-        return "".join(self._finished[mark:end]) + (self.line if is_all else ""), end, is_all
-
-    def write(self, text: str) -> None:
-        """Append what the kernel sent."""
-        start = 0
-        if "\n" in text and "\r" not in text and "\b" not in text:
-            # Whole lines can be taken at once, which most output consists of.
-            first, start = text.index("\n"), text.rindex("\n") + 1
-            self._put(text[:first])
-            self._finish(text[first:start])
-        for control in _CONTROL.finditer(text, start):
-            self._put(text[start : control.start()])
-            self._control(control.group())
-            start = control.end()
-        self._put(text[start:])
-
-    def _put(self, text: str) -> None:
-        end = self._cursor + len(text)
-        if self._cursor == self._length:
-            self._line.append(text)
-        else:
-            line = self.line
-            self._line = [line[: self._cursor], text, line[end:]]
-        self._cursor, self._length = end, max(end, self._length)
-
-    def _control(self, character: str) -> None:
-        if character == "\n":
-            self._finish("\n")
-        else:
-            self._cursor = 0 if character == "\r" else max(0, self._cursor - 1)
-
-    def _finish(self, text: str) -> None:
-        text = self.line + text
-        self._finished += [text[i : i + PART_CHARS] for i in range(0, len(text), PART_CHARS)]
-        self._finished_length += len(text)
-        self._line, self._length, self._cursor = [], 0, 0
 
 
 class OutputArea:
@@ -149,7 +56,6 @@ class OutputArea:
         self._written = 0
         self._written_text = (0, "")
         self._dirty = False
-        self._unwritten = 0
         self._is_shown = False
         self._is_finished = False
         self._abandoned = False
@@ -160,9 +66,9 @@ class OutputArea:
         return self._dirty
 
     @property
-    def has_much(self) -> bool:
-        """Whether there is more to write than should be written at once."""
-        return self._dirty and self._unwritten > MAX_WRITE_CHARS
+    def is_large(self) -> bool:
+        """Whether there is more than should be written at once."""
+        return self.size > MAX_WRITE_CHARS
 
     @property
     def outputs(self) -> list[Output]:
@@ -281,7 +187,6 @@ class OutputArea:
             self._display_ids.setdefault(display_id, []).append(len(self._outputs))
         self._outputs.append(output)
         self.size += size_of(output)
-        self._unwritten += size_of(output)
 
     def _add_stream(self, name: str, text: str) -> None:
         # JupyterLab merges neighbours of the same name, so two of them would not match.
@@ -291,7 +196,6 @@ class OutputArea:
         stream = self._streams[len(self._outputs) - 1]
         before = stream.length
         stream.write(text)
-        self._unwritten += len(text)
         self.size += stream.length - before
 
     def _output(self, index: int) -> Output:
@@ -319,7 +223,6 @@ class OutputArea:
         # JupyterLab follows changes at the end of the list only, so what comes after a change
         # further up is written again.
         del shared[self._written :]
-        self._unwritten = max(self._unwritten - max_chars, 0)
         left = max_chars - self._continue_stream(shared, max_chars)
         new = []
         while left > 0 and self._written < len(self._outputs):

@@ -1,34 +1,24 @@
-"""Snapshots and outputs -> text and image blocks, within a budget.
+"""Snapshots, kernels and variables -> text and image blocks, within a budget.
 
-What a kernel printed is data: `text` marks each of its lines with `| `, which starts no line of
-ours. Sources are verbatim; the header above each says how many of its lines follow.
+Sources are verbatim; the header above each says how many of its lines follow.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain, groupby
 from typing import Any
 
-from mcp_types import ImageContent, TextContent
+from mcp_types import ImageContent
 
-from .images import UnusableImage, fit_image
 from .notebook import Cell
-from .output_parts import OutputPart, format_size, is_error, part_of, summary
-from .text import count, excerpt, narrow_table, printable, quoted_length
-
-Block = TextContent | ImageContent
+from .output_blocks import Block, Limits, encodable, fitted, to_blocks
+from .output_parts import format_size, is_error, summary
+from .text import count, excerpt, printable
 
 RunSection = tuple[str, Sequence[Any], str]
 """What is said of a run, its outputs, and the call that shows more of them."""
-
-MAX_OUTPUTS = 40
-"""Outputs of one cell that are shown; earlier ones are only counted."""
-
-MAX_IMAGES_CHARS = 700_000
-"""All images of one answer, in base64."""
 
 MIN_SOURCE_CHARS = 40
 """With less room than this, a source is left out rather than cut."""
@@ -39,25 +29,6 @@ MIN_TOLD_SIZE = 1_000
 """From how many bytes on the size of a variable is told."""
 
 _HEADING = re.compile(r"(#{1,6}) ")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bounds of one answer.
-
-    `max_output_chars` is for the text of all outputs; labels and notes may exceed it by 150
-    characters for each output. `max_image_bytes` is for one image as it is sent, in base64.
-    """
-
-    max_output_chars: int = 4_000
-    max_source_chars: int = 20_000
-    allow_images: bool = True
-    max_image_bytes: int = 60_000
-    max_images: int = 8
-    max_image_side: int = 1024
-
-
-# Cells
 
 
 def outline(cells: Sequence[Cell], states: Mapping[str, str] | None = None) -> str:
@@ -79,23 +50,23 @@ def outline(cells: Sequence[Cell], states: Mapping[str, str] | None = None) -> s
         head = printable(head.rstrip())
         room = max(OUTLINE_LINE_BYTES - len(head.encode(errors="replace")), 16)
         lines.append(f"{head}: {_cut(first, room) if first else 'empty'}")
-    return _encodable("\n".join(lines))
+    return encodable("\n".join(lines))
 
 
 def sources(cells: Sequence[Cell], limits: Limits) -> str:
     """A header for each cell and its source, until `max_source_chars` are used up."""
     sections = _sections(cells, limits)
-    return _encodable("\n".join([*sections, *_left_out(cells[len(sections) :], "source")]))
+    return encodable("\n".join([*sections, *_left_out(cells[len(sections) :], "source")]))
 
 
 def full(cells: Sequence[Cell], limits: Limits) -> list[Block]:
     """A header for each cell, its source and its outputs, which share one budget."""
     sections = _sections(cells, limits)
-    groups = _fitted(
+    groups = fitted(
         [(cell.outputs, _read_call(cell.id)) for cell in cells[: len(sections)]], limits
     )
     items = [[section, *group] for section, group in zip(sections, groups, strict=True)]
-    return _blocks([*chain.from_iterable(items), *_left_out(cells[len(sections) :], "full")])
+    return to_blocks([*chain.from_iterable(items), *_left_out(cells[len(sections) :], "full")])
 
 
 def cell(
@@ -104,8 +75,8 @@ def cell(
     """One cell with its outputs; `offset` and `limit` are lines of its source, 0-based."""
     items: list[str | ImageContent] = [_section(cell, limits.max_source_chars, offset, limit)]
     if outputs:
-        items += _fitted([(cell.outputs, _read_call(cell.id, "max_chars=..."))], limits)[0]
-    return _blocks(items)
+        items += fitted([(cell.outputs, _read_call(cell.id, "max_chars=..."))], limits)[0]
+    return to_blocks(items)
 
 
 def kernel(model: Mapping[str, Any]) -> str:
@@ -120,14 +91,14 @@ def variables(listing: Mapping[str, Any], limits: Limits) -> str:
     shown = excerpt(lines, limits.max_output_chars)[0] or ["no variables"]
     if omitted := listing["omitted"]:
         shown.append(f"… {count(omitted, 'variable')} omitted; pattern= narrows them down")
-    return _encodable("\n".join(shown))
+    return encodable("\n".join(shown))
 
 
 def variable(facts: Mapping[str, Any], limits: Limits) -> str:
     """One variable, with its details."""
     texts = [_variable(facts), *facts["details"]]
     lines = [line for text in texts for line in text.split("\n")]
-    return _encodable("\n".join(excerpt(lines, limits.max_output_chars)[0]))
+    return encodable("\n".join(excerpt(lines, limits.max_output_chars)[0]))
 
 
 def _variable(facts: Mapping[str, Any]) -> str:
@@ -227,139 +198,17 @@ def _cut(line: str, max_bytes: int) -> str:
     return encoded[: max_bytes - 3].decode(errors="ignore").rstrip() + "…"
 
 
-# Outputs
-
-
 def outputs(outputs: Sequence[Any], limits: Limits, *, rest: str = "") -> list[Block]:
     """A label for each output, its text below the label, and images where they belong.
 
     `rest` is the call that shows more; it is named at the end if text was omitted.
     An output that is not valid nbformat is named.
     """
-    return _blocks(_fitted([(outputs, rest)], limits)[0])
+    return to_blocks(fitted([(outputs, rest)], limits)[0])
 
 
 def runs(sections: Sequence[RunSection], limits: Limits) -> list[Block]:
     """What is to be said of each run, then its outputs; all outputs share one budget."""
-    groups = _fitted([(outputs, rest) for _, outputs, rest in sections], limits)
+    groups = fitted([(outputs, rest) for _, outputs, rest in sections], limits)
     items = [[head, *group] for (head, _, _), group in zip(sections, groups, strict=True)]
-    return _blocks(chain.from_iterable(items))
-
-
-def _fitted(
-    groups: Sequence[tuple[Sequence[Any], str]], limits: Limits
-) -> list[list[str | ImageContent]]:
-    """The outputs of several cells, each with the call that shows more, in one budget."""
-    parts = [[part_of(output) for output in outputs[-MAX_OUTPUTS:]] for outputs, _ in groups]
-    for group in filter(None, parts):
-        group[-1].weight += 2
-    everything = list(chain.from_iterable(parts))
-    images = iter(_take_images(everything, limits))
-    reserved = max((len(_rest_note(rest)) for _, rest in groups), default=0)
-    shares = iter(_shares(everything, limits.max_output_chars - reserved))
-    fitted = []
-    for (outputs, rest), group in zip(groups, parts, strict=True):
-        hidden = outputs[: len(outputs) - len(group)]
-        items: list[str | ImageContent] = []
-        if hidden:
-            items.append(f"… {count(len(hidden), 'earlier output')} omitted: {summary(hidden)}")
-        texts = [_within(part, next(shares)) for part in group]
-        for text, _ in texts:
-            items += filter(None, (text, next(images)))
-        if rest and any(is_cut for _, is_cut in texts):
-            items.append(_rest_note(rest))
-        fitted.append(items)
-    return fitted
-
-
-def _rest_note(rest: str) -> str:
-    return f"… to see what was omitted: {rest}"
-
-
-def _within(part: OutputPart, max_chars: int) -> tuple[str, bool]:
-    """The text of one output, and whether some of it is missing."""
-    lines, note = part.lines, ""
-    if part.may_be_table and quoted_length(lines) > max_chars:
-        lines, note = narrow_table(lines)
-    entries, is_cut = excerpt(lines, max_chars)
-    return "\n".join(filter(None, [_label(part), *entries, note])), is_cut or bool(note)
-
-
-def _label(part: OutputPart) -> str:
-    return f"{part.kind}: {', '.join(part.facts)}".rstrip()
-
-
-def _shares(parts: Sequence[OutputPart], max_chars: int) -> list[int]:
-    """What each output may take: small ones what they need, large ones more by their weight."""
-    left = max(max_chars - sum(len(_label(part)) + 1 for part in parts), 0)
-    weights = sum(part.weight for part in parts)
-    needs = [quoted_length(part.lines) for part in parts]
-    shares = [0] * len(parts)
-    for i in sorted(range(len(parts)), key=lambda i: needs[i] / parts[i].weight):
-        shares[i] = min(needs[i], left * parts[i].weight // weights)
-        left -= shares[i]
-        weights -= parts[i].weight
-    return shares
-
-
-def _take_images(parts: Sequence[OutputPart], limits: Limits) -> list[ImageContent | None]:
-    """The image to send with each part; what to say of it joins the facts of the part."""
-    surplus = sum(part.image is not None for part in parts) - limits.max_images
-    left = MAX_IMAGES_CHARS
-    taken: list[ImageContent | None] = []
-    for part in parts:
-        image = None
-        if part.image:
-            fact, image = _image(*part.image, limits, is_wanted=surplus <= 0)
-            surplus -= 1
-            if image and len(image.data) > left:
-                fact, image = f"{fact}, not shown: the images before it fill this answer", None
-            left -= len(image.data) if image else 0
-            part.facts.insert(0, fact)
-        taken.append(image)
-    return taken
-
-
-def _image(
-    mime_type: str, data: str, limits: Limits, is_wanted: bool
-) -> tuple[str, ImageContent | None]:
-    size = format_size(len(data) * 3 // 4)
-    if not limits.allow_images:
-        return f"{mime_type}, {size}, not shown: images are switched off", None
-    if not is_wanted:
-        return f"{mime_type}, {size}, not shown: only the last {limits.max_images} are", None
-    try:
-        image = fit_image(data, limits.max_image_side, limits.max_image_bytes)
-    except UnusableImage as error:
-        return f"{mime_type}, {size}, not shown: {error}", None
-    fact = f"{mime_type} {_pixels(image.original_size)}, {size}"
-    if not image.is_original:
-        sent = format_size(len(image.data) * 3 // 4)
-        fact += f", scaled to {image.mime_type} {_pixels(image.size)}, {sent}"
-    return fact, ImageContent(type="image", data=image.data, mime_type=image.mime_type)
-
-
-def _pixels(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
-
-
-def _blocks(items: Iterable[str | ImageContent]) -> list[Block]:
-    blocks: list[Block] = []
-    texts: list[str] = []
-    for item in items:
-        if isinstance(item, str):
-            texts.append(item)
-        else:
-            # Never two images in a row: each comes after its label.
-            blocks += [_text_block(texts), item]
-            texts = []
-    return [*blocks, _text_block(texts)] if texts else blocks
-
-
-def _text_block(texts: Iterable[str]) -> TextContent:
-    return TextContent(type="text", text=_encodable("\n".join(texts)))
-
-
-def _encodable(text: str) -> str:
-    # A lone surrogate would break the answer when it is sent.
-    return text.encode(errors="replace").decode()
+    return to_blocks(chain.from_iterable(items))

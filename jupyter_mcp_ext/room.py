@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -90,11 +90,9 @@ class NotebookRooms:
         # A notebook that was renamed keeps its room.
         lease.document.path = model["path"]
         lease.document.is_writable = bool(model["writable"])
-        try:
+        with self._releasing(lease):
             await lease.document.settled()
             yield lease.document
-        finally:
-            self._release(lease)
 
     @asynccontextmanager
     async def reopen(self, document: NotebookDocument) -> AsyncIterator[NotebookDocument]:
@@ -109,10 +107,8 @@ class NotebookRooms:
                 yield document
             return
         self._use(lease)
-        try:
+        with self._releasing(lease):
             yield document
-        finally:
-            self._release(lease)
 
     async def find(self, path: str) -> str:
         """The path in the form that names it everywhere, checked by the contents manager.
@@ -258,6 +254,13 @@ class NotebookRooms:
         except Exception as error:
             self._release(lease)
             raise NotANotebook(path, reason_of(error)) from error
+
+    @contextmanager
+    def _releasing(self, lease: _Lease) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._release(lease)
 
     def _release(self, lease: _Lease) -> None:
         lease.users -= 1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mcp_types import ImageContent, TextContent
 
-Block = TextContent | ImageContent
+from .output_blocks import Block
 
 MAX_ANSWER_BYTES = 1_000_000
 """One answer as it is sent: Python clients refuse an event of more than 1 MiB."""
@@ -21,13 +21,13 @@ CUT_NOTE = "(cut here: one answer cannot have more; ask for less at a time)"
 def sendable(blocks: Sequence[Block]) -> list[Block]:
     """The same, with the longest texts cut where the answer would exceed MAX_ANSWER_BYTES."""
     left = MAX_ANSWER_BYTES - sum(len(b.data) for b in blocks if isinstance(b, ImageContent))
-    texts = [i for i, block in enumerate(blocks) if isinstance(block, TextContent)]
-    sizes = {i: _json_size(blocks[i].text) for i in texts}  # type: ignore[union-attr]
+    texts = {i: b.text for i, b in enumerate(blocks) if isinstance(b, TextContent)}
+    sizes = {i: _json_size(text) for i, text in texts.items()}
     result = list(blocks)
     for done, i in enumerate(sorted(texts, key=sizes.__getitem__)):
         share = left // (len(texts) - done)
         if sizes[i] > share:
-            cut = _first_bytes(blocks[i].text, share)  # type: ignore[union-attr]
+            cut = _first_bytes(texts[i], share)
             result[i] = TextContent(type="text", text=f"{cut}\n{CUT_NOTE}")
         left -= min(sizes[i], share)
     return result

@@ -53,10 +53,7 @@ def create_server(services: Services, toolsets: Sequence[str], log: Logger) -> S
         if tool is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name[:100]!r}")
         context = _context(tool.name, services, ctx, params)
-        try:
-            return await _answer(tool, context, params.arguments or {}, log)
-        except InputRequired as question:
-            return question.result
+        return await _answer(tool, context, params.arguments or {}, log)
 
     _route_logs(log)
     server: Server[Any] = Server(
@@ -77,13 +74,13 @@ def create_server(services: Services, toolsets: Sequence[str], log: Logger) -> S
 
 async def _answer(
     tool: Tool, context: ToolContext, arguments: dict[str, Any], log: Logger
-) -> CallToolResult:
+) -> CallToolResult | InputRequiredResult:
     # A call that answers a question was made before: what it asked for must not be done twice.
     instead = resume if context.elicitation.state else None
     try:
         return CallToolResult(content=[*sendable(await tool.call(context, arguments, instead))])
-    except InputRequired:
-        raise
+    except InputRequired as question:
+        return question.result
     except MCPExtensionError as error:
         return _failure(str(error))
     except ValidationError as error:

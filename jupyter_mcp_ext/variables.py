@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -18,7 +19,9 @@ ANSWER_SECONDS = 10.0
 _RUN = """(lambda scope: (
     __import__("builtins").exec({code!r}, scope),
     type("Text", (str,), {{"__repr__": str.__str__}})(
-        __import__("json").dumps(scope[{function!r}]({user}, {argument!r}))
+        __import__("json").dumps(scope[{function!r}](
+            __import__("builtins").globals(), {argument!r}
+        ))
     ),
 )[1])({{"__name__": "jupyter_mcp_ext"}})"""
 """An expression, so that the kernel keeps nothing of it. Its value is shown as the JSON it is."""
@@ -60,10 +63,7 @@ class Variables:
                 f"Variables of a {language or 'nameless'} kernel are not known here.",
                 "Ask for them with execute_code.",
             )
-        code = (files("jupyter_mcp_ext") / "snippets/python.py").read_text(encoding="utf-8")
-        expression = _RUN.format(
-            code=code, function=function, user='__import__("builtins").globals()', argument=argument
-        )
+        expression = _RUN.format(code=_snippet(), function=function, argument=argument)
         is_busy = await self._kernels.is_busy(connection)
         subshell = await self._kernels.subshell_of(connection) if is_busy else ""
         try:
@@ -75,6 +75,11 @@ class Variables:
                 "It may be busy: try again later.",
             ) from None
         return _parse(result, argument)
+
+
+@cache
+def _snippet() -> str:
+    return (files("jupyter_mcp_ext") / "snippets/python.py").read_text(encoding="utf-8")
 
 
 def _parse(result: dict[str, Any], argument: str) -> dict[str, Any]:

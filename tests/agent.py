@@ -42,9 +42,24 @@ class Agent:
         assert not result.is_error, text(result)
         return text(result)
 
+    async def run(self, notebook: str, source: str, **more: Any) -> str:
+        """Insert a cell with this source and run it."""
+        return await self.tell(
+            "insert_cell", notebook=notebook, source=source, execute=True, **more
+        )
+
+    async def execute(self, notebook: str, code: str, **more: Any) -> str:
+        """Run code without a cell."""
+        return await self.tell("execute_code", notebook=notebook, code=code, **more)
+
 
 def text(result: CallToolResult) -> str:
     return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+def execution_in(answer: str) -> str:
+    """The id of the first execution that an answer tells of."""
+    return answer.split("execution: ")[1].split()[0]
 
 
 def images(result: CallToolResult) -> list[ImageContent]:

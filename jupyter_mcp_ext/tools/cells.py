@@ -9,13 +9,13 @@ from mcp_types import TextContent
 
 from ..errors import RemovalNotConfirmed, WrongCellType
 from ..notebook import Cell, NotebookDocument
+from ..output_blocks import Block
 from .running import answer
 from .toolset import (
     EXECUTE,
     READ,
     WRITE,
     After,
-    Block,
     CellReference,
     CellReferences,
     CellType,

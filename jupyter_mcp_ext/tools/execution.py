@@ -8,13 +8,13 @@ from pydantic import Field
 
 from ..errors import InvalidRequest, WrongCellType
 from ..notebook import Cell
+from ..output_blocks import Block
 from .running import answer, poll
 from .toolset import (
     EXECUTE,
     READ,
     SEE_KERNELS,
     WRITE,
-    Block,
     CellReference,
     CellReferences,
     Kernel,

@@ -12,13 +12,13 @@ from pydantic import Field, WithJsonSchema
 from .. import render
 from ..kernel import Kernels
 from ..notebook import NotebookDocument
+from ..output_blocks import Block
 from .toolset import (
     CONTROL_KERNELS,
     CONTROL_SESSIONS,
     EXECUTE,
     READ,
     WRITE,
-    Block,
     CellReference,
     CellReferences,
     MaxChars,

@@ -18,8 +18,9 @@ from ..elicitation import NotAsked
 from ..errors import MCPExtensionError, NotPermitted
 from ..execution import Execution, Prompt
 from ..kernel import INTERRUPT_GRACE_SECONDS
+from ..output_blocks import Block
 from ..text import printable
-from .toolset import EXECUTE, READ, SEE_KERNELS, Block, ToolContext, rendered
+from .toolset import EXECUTE, READ, SEE_KERNELS, ToolContext, rendered
 
 PROGRESS_SECONDS = 2.0
 """How often a waiting client is told that the run goes on."""
@@ -34,7 +35,7 @@ MAX_LISTED = 20
 NEXT_CALL = {
     "queued": "It waits for its turn on the kernel. get_execution({id!r}) waits on.",
     "running": "It goes on. get_execution({id!r}) waits on; interrupt_kernel stops it.",
-    "kernel_died": "The kernel died; its variables are lost. The next run starts afresh.",
+    "kernel_died": "The kernel died; its variables are lost.",
 }
 WAITS_FOR_INPUT = (
     "It waits for input(): {prompt!r}. get_execution({id!r}) asks the person for it where the MCP "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, get_type_hints
 
 from anyio import to_thread
-from mcp_types import ImageContent, TextContent, ToolAnnotations
+from mcp_types import TextContent, ToolAnnotations
 from mcp_types import Tool as ToolDescription
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.json_schema import GenerateJsonSchema
@@ -19,12 +19,11 @@ from ..elicitation import Elicitation
 from ..errors import InvalidRequest, KernelNotFound, NotPermitted
 from ..executor import Executor
 from ..kernel import Kernels
+from ..output_blocks import Block, Limits
 from ..outputs import size_of
-from ..render import Limits
 from ..room import NotebookRooms
 from ..variables import Variables
 
-Block = TextContent | ImageContent
 Right = tuple[Literal["read", "write", "execute"], str]
 """An action and a resource, as Jupyter's authorizer knows them."""
 

@@ -7,7 +7,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,13 @@ import anyio
 import pytest
 from mcp_types import ElicitResult
 
-from ..agent import Agent, Era, connect_agent, text
+from ..agent import Agent, Era, connect_agent, execution_in, text
 from ..peer import Peer
 from ..server import Server
 
 pytestmark = pytest.mark.anyio
 
 RUNS_ON = "import time\nprint('begun', flush=True)\ntime.sleep(30)"
-
-
-async def run(agent: Agent, notebook: str, source: str, **more: Any) -> str:
-    """Insert a cell with this source and run it."""
-    return await agent.tell("insert_cell", notebook=notebook, source=source, execute=True, **more)
-
-
-async def execute(agent: Agent, notebook: str, code: str, **more: Any) -> str:
-    return await agent.tell("execute_code", notebook=notebook, code=code, **more)
-
-
-def id_in(answer: str) -> str:
-    return answer.split("execution: ")[1].split()[0]
 
 
 def with_cells(server: Server, *sources: str) -> str:
@@ -57,14 +45,14 @@ def with_cells(server: Server, *sources: str) -> str:
 
 async def ended(pid: int) -> None:
     """Wait until a process has ended."""
-    descriptor = os.pidfd_open(pid)
-    with anyio.fail_after(10):
+    with suppress(ProcessLookupError), anyio.fail_after(10):
+        descriptor = os.pidfd_open(pid)
         await anyio.wait_readable(descriptor)
-    os.close(descriptor)
+        os.close(descriptor)
 
 
 async def pid_of(agent: Agent, notebook: str) -> int:
-    answer = await execute(agent, notebook, "import os; os.getpid()")
+    answer = await agent.execute(notebook, "import os; os.getpid()")
     return int(answer.rsplit("| ", 1)[1])
 
 
@@ -84,14 +72,14 @@ async def test_cells_stop_at_the_first_error(server: Server, agent: Agent) -> No
     answer = await agent.tell("execute_cells", notebook=path)
     assert answer.startswith("4 cells: 1 ok, 1 error, 2 cancelled\n")
     assert "cancelled: [2] c0000002, [3] c0000003" in answer and "ZeroDivisionError" in answer
-    assert "| 1" in await execute(agent, path, "x")
+    assert "| 1" in await agent.execute(path, "x")
 
 
 async def test_cells_go_on_after_an_error_if_asked(server: Server, agent: Agent) -> None:
     path = with_cells(server, "x = 1", "1 / 0", "x = 3")
     answer = await agent.tell("execute_cells", notebook=path, stop_on_error=False)
     assert answer.startswith("3 cells: 2 ok, 1 error\n")
-    assert "| 3" in await execute(agent, path, "x")
+    assert "| 3" in await agent.execute(path, "x")
 
 
 async def test_a_choice_of_cells_runs_top_down_without_what_is_no_code(
@@ -102,7 +90,7 @@ async def test_a_choice_of_cells_runs_top_down_without_what_is_no_code(
     assert answer.startswith("3 cells: ")  # Of 4 code cells one is empty.
     path = with_cells(server, "x = [0]", "x.append(1)", "x.append(2)")
     await agent.tell("execute_cells", notebook=path, cells="2,0-1")
-    assert "| [0, 1, 2]" in await execute(agent, path, "x")
+    assert "| [0, 1, 2]" in await agent.execute(path, "x")
     answer = await agent.call("execute_cells", notebook=path, cells="9")
     assert answer.is_error and "9" in text(answer)
 
@@ -123,7 +111,7 @@ async def test_an_interrupt_ends_all_cells_of_the_call(server: Server, agent: Ag
     first = await agent.tell("execute_cells", notebook=path, wait_seconds=0.7)
     assert "| begun" in first
     await agent.tell("interrupt_kernel", notebook=path)
-    assert "False" in await execute(agent, path, "'x' in globals()")
+    assert "False" in await agent.execute(path, "'x' in globals()")
 
 
 # Progress
@@ -151,7 +139,7 @@ async def test_input_is_asked_of_the_person_at_the_client(
         return ElicitResult(action="accept", content={"text": ["Ada", "36"][len(questions) - 1]})
 
     async with connect_agent(server.mcp_url, server.token, era, on_elicit=reply) as agent:
-        answer = await run(agent, notebook, "input('Name: ') + input('Age: ')")
+        answer = await agent.run(notebook, "input('Name: ') + input('Age: ')")
     assert "status: ok" in answer and "| 'Ada36'" in answer
     assert [notebook in question for question in questions] == [True, True]
     assert "'Name: '" in questions[0] and "'Age: '" in questions[1]
@@ -164,9 +152,9 @@ async def test_input_that_the_person_declines_ends_the_run(
         return ElicitResult(action="decline")
 
     async with connect_agent(server.mcp_url, server.token, era, on_elicit=decline) as agent:
-        answer = await run(agent, notebook, "input('Name: ')")
+        answer = await agent.run(notebook, "input('Name: ')")
         assert "status: interrupted" in answer and "gave no answer" in answer
-        assert "status: ok" in await run(agent, notebook, "1")
+        assert "status: ok" in await agent.run(notebook, "1")
 
 
 async def test_a_password_is_never_asked_for(server: Server, notebook: str, era: Era) -> None:
@@ -174,18 +162,18 @@ async def test_a_password_is_never_asked_for(server: Server, notebook: str, era:
         raise AssertionError("asked")
 
     async with connect_agent(server.mcp_url, server.token, era, on_elicit=fail) as agent:
-        answer = await run(agent, notebook, "import getpass\ngetpass.getpass()")
+        answer = await agent.run(notebook, "import getpass\ngetpass.getpass()")
         assert "status: interrupted" in answer and "password" in answer
-        assert "status: ok" in await run(agent, notebook, "1")
+        assert "status: ok" in await agent.run(notebook, "1")
 
 
 async def test_input_without_elicitation_is_a_clear_error(
     server: Server, notebook: str, era: Era
 ) -> None:
     async with connect_agent(server.mcp_url, server.token, era) as agent:
-        answer = await run(agent, notebook, "input('Name: ')")
+        answer = await agent.run(notebook, "input('Name: ')")
         assert "status: error" in answer and "put the value in the code" in answer
-        assert "status: ok" in await run(agent, notebook, "1")
+        assert "status: ok" in await agent.run(notebook, "1")
 
 
 async def test_input_that_nobody_waits_for_is_asked_by_the_next_poll(
@@ -195,8 +183,8 @@ async def test_input_that_nobody_waits_for_is_asked_by_the_next_poll(
         return ElicitResult(action="accept", content={"text": "later"})
 
     async with connect_agent(server.mcp_url, server.token, era, on_elicit=reply) as asking:
-        answer = await run(asking, notebook, "input('When? ')", wait_seconds=0)
-        poll = {"execution": id_in(answer), "wait_seconds": 10}
+        answer = await asking.run(notebook, "input('When? ')", wait_seconds=0)
+        poll = {"execution": execution_in(answer), "wait_seconds": 10}
         answer = await agent.tell("get_execution", **poll)
         assert "status: running" in answer and "waits for input(): 'When? '" in answer
         answer = await asking.tell("get_execution", **poll)
@@ -228,23 +216,23 @@ async def test_a_persons_interrupt_ends_the_question(
     ):
         if era != "2026-07-28":
             tasks.start_soon(interrupt)
-        assert "status: interrupted" in await run(asking, notebook, "input('Name: ')")
-        assert "status: ok" in await run(asking, notebook, "1")
+        assert "status: interrupted" in await asking.run(notebook, "input('Name: ')")
+        assert "status: ok" in await asking.run(notebook, "1")
 
 
 # Beside a run
 
 
 async def test_code_runs_beside_a_busy_cell(agent: Agent, notebook: str) -> None:
-    await execute(agent, notebook, "x = 5")
-    busy = await run(agent, notebook, RUNS_ON, wait_seconds=0.7)
+    await agent.execute(notebook, "x = 5")
+    busy = await agent.run(notebook, RUNS_ON, wait_seconds=0.7)
     assert "status: running" in busy
     for number in range(2):
-        answer = await execute(agent, notebook, f"print(x + {number})", while_busy=True)
+        answer = await agent.execute(notebook, f"print(x + {number})", while_busy=True)
         assert "status: ok" in answer and f"| {5 + number}\n" in answer + "\n"
-    assert "status: running" in await agent.tell("get_execution", execution=id_in(busy))
+    assert "status: running" in await agent.tell("get_execution", execution=execution_in(busy))
     await agent.tell("interrupt_kernel", notebook=notebook)
-    answer = await agent.tell("get_execution", execution=id_in(busy), wait_seconds=10)
+    answer = await agent.tell("get_execution", execution=execution_in(busy), wait_seconds=10)
     assert "status: interrupted" in answer and "| begun" in answer
 
 
@@ -252,19 +240,19 @@ async def test_what_runs_beside_a_cell_is_not_interrupted_with_it(
     agent: Agent, notebook: str
 ) -> None:
     await agent.tell("open_notebook", notebook=notebook)
-    busy = await run(agent, notebook, RUNS_ON, wait_seconds=0.7)
+    busy = await agent.run(notebook, RUNS_ON, wait_seconds=0.7)
     code = "import time\ntime.sleep(1.5)\nprint('beside')"
     more = {"while_busy": True, "wait_seconds": 0.3, "on_timeout": "interrupt"}
-    beside = await execute(agent, notebook, code, **more)
+    beside = await agent.execute(notebook, code, **more)
     assert "status: running" in beside and "cannot be interrupted" in beside
-    assert "status: running" in await agent.tell("get_execution", execution=id_in(busy))
+    assert "status: running" in await agent.tell("get_execution", execution=execution_in(busy))
     await agent.tell("interrupt_kernel", notebook=notebook)
-    answer = await agent.tell("get_execution", execution=id_in(beside), wait_seconds=10)
+    answer = await agent.tell("get_execution", execution=execution_in(beside), wait_seconds=10)
     assert "status: ok" in answer and "| beside" in answer
 
 
 async def test_code_beside_nothing_runs_as_always(agent: Agent, notebook: str) -> None:
-    assert "| 2" in await execute(agent, notebook, "1 + 1", while_busy=True)
+    assert "| 2" in await agent.execute(notebook, "1 + 1", while_busy=True)
 
 
 # Losses
@@ -276,7 +264,7 @@ async def test_a_run_after_an_unnoticed_death_runs_once_on_the_new_kernel(
     pid = await pid_of(agent, notebook)
     os.kill(pid, signal.SIGKILL)
     await ended(pid)
-    answer = await run(agent, notebook, "print('once')")
+    answer = await agent.run(notebook, "print('once')")
     assert "status: ok" in answer and "| once" in answer and "variables are lost" in answer
 
 
@@ -285,9 +273,9 @@ async def test_a_run_sent_while_the_kernel_dies_never_runs_behind_our_back(
 ) -> None:
     ran = tmp_path / "ran"
     os.kill(await pid_of(agent, notebook), signal.SIGKILL)
-    answer = await run(agent, notebook, f"open({str(ran)!r}, 'a').write('x')")
+    answer = await agent.run(notebook, f"open({str(ran)!r}, 'a').write('x')")
     assert "status: ok" in answer or "status: kernel_died" in answer
-    assert "status: ok" in await run(agent, notebook, "1")
+    assert "status: ok" in await agent.run(notebook, "1")
     assert ran.exists() == ("status: ok" in answer)
 
 
@@ -302,7 +290,7 @@ async def test_runs_around_a_persons_restart_are_told_as_they_were(
     async def submit() -> None:
         for number in range(20):
             code = f"print(open({str(ran)!r}, 'a').write('{number},'))"
-            answers.append(await execute(agent, notebook, code))
+            answers.append(await agent.execute(notebook, code))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(submit)
@@ -320,14 +308,14 @@ async def test_a_restart_recovers_a_kernel_that_ignores_interrupts_and_its_queue
 ) -> None:
     await agent.tell("open_notebook", notebook=notebook)
     deaf = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n" + RUNS_ON
-    stuck = await run(agent, notebook, deaf, wait_seconds=0.7)
-    waiting = await run(agent, notebook, "print('after')", wait_seconds=0)
+    stuck = await agent.run(notebook, deaf, wait_seconds=0.7)
+    waiting = await agent.run(notebook, "print('after')", wait_seconds=0)
     answer = await agent.call("interrupt_kernel", notebook=notebook)
     assert answer.is_error and "restart_kernel" in text(answer)
     await agent.tell("restart_kernel", notebook=notebook)
-    answer = await agent.tell("get_execution", execution=id_in(stuck), wait_seconds=10)
+    answer = await agent.tell("get_execution", execution=execution_in(stuck), wait_seconds=10)
     assert "status: kernel_died" in answer
-    answer = await agent.tell("get_execution", execution=id_in(waiting), wait_seconds=10)
+    answer = await agent.tell("get_execution", execution=execution_in(waiting), wait_seconds=10)
     assert "status: ok" in answer and "| after" in answer and "variables are lost" in answer
 
 
@@ -354,7 +342,7 @@ async def test_a_kernel_that_never_starts_is_an_error_and_leaves_nothing(
             )
             assert answer.is_error and reason in text(answer) and "python3" in text(answer)
         assert await server.get("api/sessions") == [] == await server.get("api/kernels")
-        assert "status: ok" in await run(agent, path, "1")
+        assert "status: ok" in await agent.run(path, "1")
 
 
 SILENT_KERNEL = """
@@ -381,7 +369,7 @@ async def test_a_run_whose_end_of_output_is_lost_ends_with_its_reply(
     add_kernelspec(tmp_path / "server1", "silent", *argv)
     async with connect_agent(server.mcp_url, server.token) as agent:
         await agent.tell("open_notebook", notebook="a.ipynb", create=True, kernel_name="silent")
-        answer = await run(agent, "a.ipynb", "print('all of it')")
+        answer = await agent.run("a.ipynb", "print('all of it')")
         assert "status: ok" in answer and "| all of it" in answer
         assert "Nothing was running" in await agent.tell("interrupt_kernel", notebook="a.ipynb")
 
@@ -395,8 +383,8 @@ async def test_a_kernel_that_is_interrupted_by_message_stops(
     async with connect_agent(server.mcp_url, server.token) as agent:
         await agent.tell("open_notebook", notebook="a.ipynb", create=True, kernel_name="by-message")
         more = {"wait_seconds": 0.7, "on_timeout": "interrupt"}
-        assert "status: interrupted" in await execute(agent, "a.ipynb", RUNS_ON, **more)
-        assert "status: ok" in await run(agent, "a.ipynb", "1")
+        assert "status: interrupted" in await agent.execute("a.ipynb", RUNS_ON, **more)
+        assert "status: ok" in await agent.run("a.ipynb", "1")
 
 
 async def test_a_call_into_c_that_ignores_the_interrupt_is_told(
@@ -405,18 +393,18 @@ async def test_a_call_into_c_that_ignores_the_interrupt_is_told(
     await agent.tell("open_notebook", notebook=notebook)
     deaf = "import collections, itertools\ncollections.deque(itertools.repeat(0, 10**12), maxlen=0)"
     more = {"wait_seconds": 0.7, "on_timeout": "interrupt"}
-    answer = await execute(agent, notebook, deaf, **more)
+    answer = await agent.execute(notebook, deaf, **more)
     assert "status: running" in answer and "call restart_kernel" in answer
     await agent.tell("restart_kernel", notebook=notebook)
-    assert "status: ok" in await run(agent, notebook, "1")
+    assert "status: ok" in await agent.run(notebook, "1")
 
 
-async def test_a_kernel_of_another_program_runs_and_is_interrupted_but_stays(
-    start_server: Callable[..., Any], tmp_path: Path
-) -> None:
-    connections = tmp_path / "connections"
-    connections.mkdir()
-    file = connections / "kernel-theirs.json"
+@asynccontextmanager
+async def kernel_of_another_program(
+    start_server: Callable[..., Any], directory: Path
+) -> AsyncIterator[tuple[Agent, str, anyio.abc.Process]]:
+    """An agent at a server that may use the kernel, the kernel's id, and its process."""
+    file = directory / "kernel-theirs.json"
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", str(file)]
     async with await anyio.open_process(command) as theirs:
         with anyio.fail_after(30):
@@ -424,22 +412,45 @@ async def test_a_kernel_of_another_program_runs_and_is_interrupted_but_stays(
                 await anyio.lowlevel.checkpoint()
         server = await start_server(
             "--ServerApp.allow_external_kernels=True",
-            f"--ServerApp.external_connection_dir={connections}",
+            f"--ServerApp.external_connection_dir={directory}",
             module="jupyter_server",
         )
         async with connect_agent(server.mcp_url, server.token) as agent:
             [kernel] = await server.get("api/kernels")
-            call = {"kernel": kernel["id"]}
-            assert "status: ok" in await agent.tell("execute_code", code="x = 5", **call)
-            more = {"wait_seconds": 0.7, "on_timeout": "interrupt"}
-            answer = await agent.tell("execute_code", code=RUNS_ON, **call, **more)
-            assert "status: interrupted" in answer
-            for tool in ("restart_kernel", "shutdown_kernel"):
-                answer = await agent.call(tool, **call)
-                assert answer.is_error and "another program" in text(answer)
-            assert "| 5" in await agent.tell("execute_code", code="x", **call)
+            yield agent, kernel["id"], theirs
+        if theirs.returncode is None:
+            theirs.terminate()
+
+
+async def test_a_kernel_of_another_program_runs_and_is_interrupted_but_stays(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    async with kernel_of_another_program(start_server, tmp_path) as (agent, kernel, theirs):
+        call = {"kernel": kernel}
+        assert "status: ok" in await agent.tell("execute_code", code="x = 5", **call)
+        more = {"wait_seconds": 0.7, "on_timeout": "interrupt"}
+        answer = await agent.tell("execute_code", code=RUNS_ON, **call, **more)
+        assert "status: interrupted" in answer
+        for tool in ("restart_kernel", "shutdown_kernel"):
+            result = await agent.call(tool, **call)
+            assert result.is_error and "another program" in text(result)
+        assert "| 5" in await agent.tell("execute_code", code="x", **call)
         assert theirs.returncode is None
-        theirs.terminate()
+
+
+async def test_the_death_of_a_kernel_of_another_program_is_told(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    async with kernel_of_another_program(start_server, tmp_path) as (agent, kernel, theirs):
+        code = {"code": RUNS_ON, "kernel": kernel}
+        begun = await agent.tell("execute_code", wait_seconds=0.7, **code)
+        assert "| begun" in begun
+        theirs.kill()
+        poll = {"execution": execution_in(begun), "wait_seconds": 10}
+        answer = await agent.tell("get_execution", **poll)
+        assert "status: kernel_died" in answer and "| begun" in answer
+        result = await agent.call("execute_code", code="1", kernel=kernel)
+        assert result.is_error and "has ended with the program that owned it" in text(result)
 
 
 async def test_outputs_that_another_client_has_rewritten_are_left_and_the_run_goes_on(
@@ -449,7 +460,7 @@ async def test_outputs_that_another_client_has_rewritten_are_left_and_the_run_go
     answers: list[str] = []
 
     async def insert() -> None:
-        answers.append(await run(agent, notebook, code))
+        answers.append(await agent.run(notebook, code))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(insert)
@@ -469,7 +480,7 @@ async def test_a_late_output_follows_a_renamed_notebook(
         "def later():\n    while not gate.exists():\n        time.sleep(0.05)\n    print('late')\n"
         "threading.Thread(target=later).start()"
     )
-    assert "status: ok" in await run(agent, notebook, code)
+    assert "status: ok" in await agent.run(notebook, code)
     await agent.tell("close_notebook", notebook=notebook)
     renamed = f"renamed-{notebook}"
     answer = await server.http.patch(f"api/contents/{notebook}", json={"path": renamed})
@@ -502,17 +513,29 @@ MUCH = "print(('x' * 99 + '\\n') * 30_000 + 'LAST')"
 async def test_much_output_of_a_run_that_goes_quiet_is_shown_whole(
     agent: Agent, peer: Peer, notebook: str
 ) -> None:
-    answer = await run(agent, notebook, MUCH + "\nimport time\ntime.sleep(30)", wait_seconds=0)
+    answer = await agent.run(notebook, MUCH + "\nimport time\ntime.sleep(30)", wait_seconds=0)
     await peer.wait_until(
         lambda: "".join(o["text"] for o in peer.cells()[-1]["outputs"]).endswith("LAST\n")
     )
-    assert "status: running" in await agent.tell("get_execution", execution=id_in(answer))
+    assert "status: running" in await agent.tell("get_execution", execution=execution_in(answer))
     await agent.tell("interrupt_kernel", notebook=notebook)
 
 
 async def test_much_late_output_is_shown_whole(agent: Agent, peer: Peer, notebook: str) -> None:
     code = f"import threading, time\nthreading.Timer(0.5, lambda: {MUCH}).start()"
-    assert "status: ok" in await run(agent, notebook, code)
+    assert "status: ok" in await agent.run(notebook, code)
     await peer.wait_until(
         lambda: "".join(o["text"] for o in peer.cells()[-1]["outputs"]).endswith("LAST\n")
     )
+
+
+async def test_a_cell_that_ends_its_kernel_keeps_what_it_printed(
+    agent: Agent, peer: Peer, notebook: str
+) -> None:
+    pid = await pid_of(agent, notebook)
+    answer = await agent.run(notebook, "print('bye')\nexit()")
+    assert "status: ok" in answer and "| bye" in answer
+    await peer.wait_until(lambda: peer.cells()[-1]["outputs"] != [])
+    await ended(pid)
+    answer = await agent.execute(notebook, "1")
+    assert "status: ok" in answer and "variables are lost" in answer

@@ -15,21 +15,17 @@ import nbformat
 import pytest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from ..agent import Agent, connect_agent, text
+from ..agent import Agent, connect_agent, execution_in, text
 from ..peer import WAIT_SECONDS, Peer
 from ..server import Server
 from .test_door import HEADERS, INITIALIZE
 from .test_live_document import saved, until
-from .test_running import run, stream
+from .test_running import stream
 
 pytestmark = pytest.mark.anyio
 
 LONGEST_FREEZE_SECONDS = 1.0
 LOOP = "kept = 7\nimport time\nwhile True:\n    print('tick', flush=True)\n    time.sleep(0.02)"
-
-
-def execution_in(answer: str) -> str:
-    return answer.split("execution: ")[1].split()[0]
 
 
 class PersonsKernel:
@@ -106,7 +102,7 @@ async def test_an_interrupted_loop_prints_no_more_and_leaves_kernel_and_variable
     [before] = await server.sessions_of(notebook)
     await peer.wait_until(lambda: peer.cells()[-1]["outputs"][-1]["output_type"] == "error")
     printed = peer.cells()[-1]["outputs"]
-    assert "status: ok" in await run(agent, notebook, "print(kept)")
+    assert "status: ok" in await agent.run(notebook, "print(kept)")
     await peer.wait_until(lambda: peer.cells()[-1].get("outputs") == [stream("7\n")])
     assert peer.cells()[-2]["outputs"] == printed
     [after] = await server.sessions_of(notebook)
@@ -126,19 +122,19 @@ async def test_a_person_who_restarts_a_kernel_that_an_agent_keeps_busy_can_run_a
     server: Server, agent: Agent, notebook: str
 ) -> None:
     await agent.tell("open_notebook", notebook=notebook)
-    answer = await run(agent, notebook, LOOP, wait_seconds=0.5)
+    answer = await agent.run(notebook, LOOP, wait_seconds=0.5)
     assert "status: running" in answer
     [session] = await server.sessions_of(notebook)
     await server.http.post(f"api/kernels/{session['kernel']['id']}/restart")
     assert await run_as_a_person(server, notebook, "1") == "ok"
-    assert "status: ok" in await run(agent, notebook, "1")
+    assert "status: ok" in await agent.run(notebook, "1")
 
 
 async def test_an_agent_who_restarts_the_kernel_frees_it_for_a_person_too(
     server: Server, agent: Agent, notebook: str
 ) -> None:
     await agent.tell("open_notebook", notebook=notebook)
-    answer = await run(agent, notebook, LOOP, wait_seconds=0.5)
+    answer = await agent.run(notebook, LOOP, wait_seconds=0.5)
     await agent.tell("restart_kernel", notebook=notebook)
     ended = await agent.tell("get_execution", execution=execution_in(answer), wait_seconds=10)
     assert "status: kernel_died" in ended
@@ -181,7 +177,7 @@ async def test_two_agents_on_two_notebooks_never_redirect_each_other(server: Ser
     async def work(agent: Agent, notebook: str, other: str) -> None:
         await agent.tell("open_notebook", notebook=notebook)
         for number in range(5):
-            assert "status: ok" in await run(agent, notebook, f"mine = '{notebook}{number}'\nmine")
+            assert "status: ok" in await agent.run(notebook, f"mine = '{notebook}{number}'\nmine")
             read = await agent.tell("execute_code", notebook=other, code="'mine' in globals()")
             assert "status: ok" in read
         await agent.tell("delete_cells", notebook=notebook, cells="0")
@@ -214,8 +210,8 @@ async def test_code_on_another_kernel_does_not_change_where_cells_run(
     await agent.tell("open_notebook", notebook=other)
     [session] = await server.sessions_of(other)
     await agent.tell("execute_code", kernel=session["kernel"]["id"], code="where = 'there'")
-    assert "'here'" in await run(agent, notebook, "where")
-    assert "'there'" in await run(agent, other, "where")
+    assert "'here'" in await agent.run(notebook, "where")
+    assert "'there'" in await agent.run(other, "where")
 
 
 async def test_cells_that_two_agents_put_at_the_top_at_once_keep_their_own_outputs(
@@ -224,7 +220,7 @@ async def test_cells_that_two_agents_put_at_the_top_at_once_keep_their_own_outpu
     async def work(name: str) -> None:
         async with connect_agent(server.mcp_url, server.token) as agent:
             for number in range(10):
-                await run(agent, notebook, f"print('{name}{number}')", after="start")
+                await agent.run(notebook, f"print('{name}{number}')", after="start")
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(work, "a")
@@ -240,7 +236,7 @@ async def test_a_cell_put_above_a_running_one_does_not_get_its_outputs(
 ) -> None:
     code = "import time\nprint('begun', flush=True)\ntime.sleep(1)\nprint('done')"
     await agent.tell("open_notebook", notebook=notebook)
-    answer = await run(agent, notebook, code, wait_seconds=0.5)
+    answer = await agent.run(notebook, code, wait_seconds=0.5)
     assert "status: running" in answer
     call = {"notebook": notebook, "source": "above", "cell_type": cell_type, "after": 2}
     await agent.tell("insert_cell", **call)
@@ -271,8 +267,8 @@ async def test_a_failing_cell_of_one_agent_cancels_nothing_of_others(
         persons_kernel(server, notebook) as person,
     ):
         code = FAIL_ON_SIGN.format(name=sign.name)
-        failing = await run(agent, notebook, code, wait_seconds=0)
-        waiting = await run(other, notebook, "print('mine')", wait_seconds=0)
+        failing = await agent.run(notebook, code, wait_seconds=0)
+        waiting = await other.run(notebook, "print('mine')", wait_seconds=0)
         sent = await person.send("'ours'")
         sign.touch()
         assert (await person.answer_to(sent))["status"] == "ok"
@@ -290,7 +286,7 @@ async def test_a_failing_cell_of_a_person_cancels_nothing_of_an_agent(
     async with persons_kernel(server, notebook) as person:
         sent = await person.send(FAIL_ON_SIGN.format(name=sign.name))
         await person.answer_to(sent, "stream")
-        waiting = await run(agent, notebook, "print('mine')", wait_seconds=0.5)
+        waiting = await agent.run(notebook, "print('mine')", wait_seconds=0.5)
         assert "status: queued" in waiting
         sign.touch()
         assert (await person.answer_to(sent))["status"] == "error"
@@ -341,7 +337,7 @@ async def test_much_output_holds_nobody_up(
 ) -> None:
     await agent.tell("open_notebook", notebook=notebook)
     async with nobody_waits_long(server):
-        answer = await run(agent, notebook, code)
+        answer = await agent.run(notebook, code)
     assert "status: ok" in answer and len(answer) < 6000
     await peer.wait_until(lambda: peer.cells()[-1].get("execution_count") == 1)
     assert [output["output_type"] for output in peer.cells()[-1]["outputs"]] == ["stream"]
@@ -351,9 +347,9 @@ async def test_many_small_prints_and_a_progress_bar_are_one_block_of_the_answer(
     agent: Agent, notebook: str
 ) -> None:
     code = "for n in range(500):\n    print(n, flush=True)"
-    assert (await run(agent, notebook, code)).count("stdout:") == 1
+    assert (await agent.run(notebook, code)).count("stdout:") == 1
     code = "for n in range(101):\n    print(f'\\r{n}%', end='', flush=True)"
-    answer = await run(agent, notebook, code)
+    answer = await agent.run(notebook, code)
     assert "| 100%" in answer and "| 99%" not in answer and answer.count("stdout:") == 1
 
 
@@ -398,7 +394,7 @@ async def test_a_very_long_tool_name_holds_nobody_up_and_is_not_echoed(
 
 async def test_the_answer_shows_the_last_value_of_a_display(agent: Agent, notebook: str) -> None:
     code = "h = display('one', display_id=True)\nfor n in range(5):\n    h.update(f'now {n}')"
-    answer = await run(agent, notebook, code)
+    answer = await agent.run(notebook, code)
     assert "'now 4'" in answer and "'one'" not in answer and "'now 3'" not in answer
 
 
@@ -414,7 +410,7 @@ async def test_the_answer_shows_the_last_value_of_a_display(agent: Agent, notebo
 async def test_rich_outputs_are_shown_by_what_is_in_them(
     agent: Agent, notebook: str, display: str, shown: str
 ) -> None:
-    answer = await run(agent, notebook, f"from IPython.display import *\ndisplay({display})")
+    answer = await agent.run(notebook, f"from IPython.display import *\ndisplay({display})")
     outputs = answer.split(" inserted (code)")[0]
     assert shown in outputs and "<IPython" not in outputs and "object>" not in outputs
 

@@ -15,11 +15,11 @@ import anyio
 import pytest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from ..agent import Agent, connect_agent
+from ..agent import Agent, connect_agent, execution_in
 from ..peer import Peer
 from ..server import Server
 from .test_live_document import saved, until
-from .test_running import run, stream
+from .test_running import stream
 
 pytestmark = pytest.mark.anyio
 
@@ -85,10 +85,6 @@ async def start_session(server: Server, notebook: str) -> str:
     session = {"path": notebook, "name": notebook, "type": "notebook"}
     answer = await server.http.post("api/sessions", json=session | {"kernel": {"name": "python3"}})
     return str(answer.raise_for_status().json()["kernel"]["id"])
-
-
-def execution_in(answer: str) -> str:
-    return answer.split("execution: ")[1].split()[0]
 
 
 async def test_a_person_and_two_agents_on_one_kernel_all_hear_their_own_runs(
@@ -167,7 +163,7 @@ async def test_nothing_is_lost_of_a_run_that_prints_fast_while_a_browser_listens
         tasks.start_soon(listen, person)
         peer.notebook.ydoc.observe(note)
         code = f"for n in range({count}):\n    print(n, flush=True)"
-        answer = await run(agent, notebook, code, wait_seconds=50)
+        answer = await agent.run(notebook, code, wait_seconds=50)
         assert "status: ok" in answer
         await peer.wait_until(lambda: peer.notebook.ycells[-1].get("execution_count") == 1)
         tasks.cancel_scope.cancel()
@@ -191,7 +187,7 @@ async def test_a_server_stops_at_once_after_a_run_that_printed_much(
     path = server.copy_notebook("plain.ipynb")
     async with connect_agent(server.mcp_url, server.token) as agent:
         code = "for n in range(5000):\n    print(n, flush=True)"
-        assert "status: ok" in await run(agent, path, code, wait_seconds=50)
+        assert "status: ok" in await agent.run(path, code, wait_seconds=50)
     with anyio.fail_after(15):
         server.process.terminate()
         await server.process.wait()
@@ -208,7 +204,7 @@ async def test_a_busy_kernel_is_opened_and_queued_behind_without_waiting_for_it(
         assert "held" in await person.printed(msg_id, until_text="held")
         with anyio.fail_after(20):
             assert kernel in await agent.tell("open_notebook", notebook=notebook)
-            waiting = await run(agent, notebook, "print('behind')", wait_seconds=0.2)
+            waiting = await agent.run(notebook, "print('behind')", wait_seconds=0.2)
         assert "status: queued" in waiting
         gate.touch()
         assert "released" in await person.printed(msg_id)
@@ -223,7 +219,7 @@ async def test_a_person_queues_behind_an_agents_run(
     gate = server.root / f"{notebook}.go"
     kernel = await start_session(server, notebook)
     async with join_kernel(server, kernel) as person:
-        held = await run(agent, notebook, HOLD.format(gate=str(gate)), wait_seconds=0.5)
+        held = await agent.run(notebook, HOLD.format(gate=str(gate)), wait_seconds=0.5)
         assert "status: running" in held
         msg_id = await person.send("print('mine')")
         gate.touch()
@@ -238,7 +234,7 @@ async def test_a_run_ends_and_its_cell_is_idle_when_its_kernel_is_killed(
     answer = await agent.tell("execute_code", notebook=notebook, code="import os; os.getpid()")
     process = int(answer.rsplit("| ", 1)[1])
     code = "import time\nprint('begun', flush=True)\ntime.sleep(300)"
-    held = await run(agent, notebook, code, wait_seconds=0)
+    held = await agent.run(notebook, code, wait_seconds=0)
     await peer.wait_until(lambda: bool(peer.cells()[-1].get("outputs")))
     os.kill(process, signal.SIGKILL)
     answer = await agent.tell("get_execution", execution=execution_in(held), wait_seconds=30)
@@ -252,8 +248,8 @@ async def test_what_is_queued_runs_once_on_the_kernel_after_a_restart(
     server: Server, agent: Agent, peer: Peer, notebook: str, who: str
 ) -> None:
     await agent.tell("execute_code", notebook=notebook, code="old = True")
-    held = await run(agent, notebook, "import time\ntime.sleep(300)", wait_seconds=0.5)
-    waiting = await run(agent, notebook, "print('old' in globals())", wait_seconds=0)
+    held = await agent.run(notebook, "import time\ntime.sleep(300)", wait_seconds=0.5)
+    waiting = await agent.run(notebook, "print('old' in globals())", wait_seconds=0)
     assert "status: running" in held and "status: queued" in waiting
     if who == "agent":
         await agent.tell("restart_kernel", notebook=notebook)

@@ -11,7 +11,7 @@ import anyio
 import nbformat
 import pytest
 
-from ..agent import Agent, connect_agent, text
+from ..agent import Agent, connect_agent, execution_in, text
 from ..peer import Peer, join_room
 from ..server import Server
 
@@ -106,7 +106,7 @@ async def test_a_run_longer_than_the_rooms_life_keeps_all_outputs(
             call = {"notebook": path, "source": code, "execute": True, "wait_seconds": 0.2}
             answer = await agent.tell("insert_cell", **call)
             await peer.wait_until(lambda: bool(peer.cells()[-1]["outputs"]))
-        execution = answer.split("execution: ")[1].split()[0]
+        execution = execution_in(answer)
         await agent.tell("get_execution", execution=execution, wait_seconds=20)
     expected = "".join(f"{n}\n" for n in range(15))
 

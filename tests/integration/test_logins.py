@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from jupyter_server.auth.security import passwd
 
-from ..agent import HANDSHAKE, STATELESS, Era, connect_with_headers, text
+from ..agent import HANDSHAKE, STATELESS, Era, connect_with_headers, execution_in, text
 from ..server import Server, run_server, with_modules
 from ..wire import connect_wire
 
@@ -333,7 +333,7 @@ async def facts(with_people: Server) -> dict[str, str]:
         answer = await owner.tell("execute_code", notebook=path, code="mark = 1")
     with_people.http.headers["X-Person"] = "owner"
     [session] = await with_people.sessions_of(path)
-    execution = answer.split("execution: ")[1].split()[0]
+    execution = execution_in(answer)
     return {"path": path, "kernel": session["kernel"]["id"], "execution": execution}
 
 

@@ -7,22 +7,17 @@ from typing import Any
 import anyio
 import pytest
 
-from ..agent import HANDSHAKE, STATELESS, Agent, connect_agent, images, text
+from ..agent import HANDSHAKE, STATELESS, Agent, connect_agent, execution_in, images, text
 from ..peer import Peer, join_room
 from ..server import Server
 
 pytestmark = pytest.mark.anyio
 
 
-async def run(agent: Agent, notebook: str, source: str, **more: Any) -> str:
-    """Insert a cell with this source and run it."""
-    return await agent.tell("insert_cell", notebook=notebook, source=source, execute=True, **more)
-
-
 async def outputs_after(server: Server, agent: Agent, notebook: str, source: str) -> Any:
     """What a person sees below a cell once it has run."""
     async with join_room(server, notebook) as peer:
-        await run(agent, notebook, source)
+        await agent.run(notebook, source)
         await peer.wait_until(lambda: peer.cells()[-1]["execution_count"] is not None)
         return peer.cells()[-1]["outputs"]
 
@@ -34,7 +29,7 @@ def stream(text: str, name: str = "stdout") -> dict[str, Any]:
 async def test_a_run_answers_with_status_and_output_and_people_see_both(
     agent: Agent, peer: Peer, notebook: str
 ) -> None:
-    answer = await run(agent, notebook, "print('hé')\n1 + 1")
+    answer = await agent.run(notebook, "print('hé')\n1 + 1")
     cell = peer.cells()[-1]
     assert answer.startswith(f"[{len(peer.cells()) - 1}] {cell['id']}  status: ok  execution: r")
     assert "hé" in answer and "2" in answer
@@ -80,11 +75,11 @@ async def test_outputs_land_as_jupyterlab_puts_them(
 async def test_display_updates_reach_this_cell_and_earlier_ones(
     agent: Agent, peer: Peer, notebook: str
 ) -> None:
-    await run(agent, notebook, "h = display('one', display_id='x')\nh.update('two')")
+    await agent.run(notebook, "h = display('one', display_id='x')\nh.update('two')")
     await peer.wait_until(lambda: peer.cells()[-1]["execution_count"] == 1)
     shown = peer.cells()[-1]
     assert shown["outputs"][0]["data"]["text/plain"] == "'two'"
-    await run(agent, notebook, "h.update('three')")
+    await agent.run(notebook, "h.update('three')")
 
     def data() -> str:
         cell = peer.cells()[peer.position_of(shown["id"])]
@@ -96,7 +91,7 @@ async def test_display_updates_reach_this_cell_and_earlier_ones(
 async def test_an_exception_is_a_result_with_its_traceback(
     agent: Agent, peer: Peer, notebook: str
 ) -> None:
-    answer = await run(agent, notebook, "def f():\n    return 1 / 0\nf()")
+    answer = await agent.run(notebook, "def f():\n    return 1 / 0\nf()")
     assert "status: error" in answer
     assert "ZeroDivisionError: division by zero" in answer and "line 2" in answer
     assert "\x1b[" not in answer
@@ -121,9 +116,9 @@ async def test_the_end_of_waiting_is_not_the_end_of_the_run(
 ) -> None:
     await agent.tell("open_notebook", notebook=notebook)
     code = "import time\nprint('first', flush=True)\ntime.sleep(1.5)\nprint('last')"
-    answer = await run(agent, notebook, code, wait_seconds=0.8)
+    answer = await agent.run(notebook, code, wait_seconds=0.8)
     assert "status: running" in answer and "first" in answer and "last" not in answer
-    execution = answer.split("execution: ")[1].split()[0]
+    execution = execution_in(answer)
     answer = await agent.tell("get_execution", execution=execution, wait_seconds=20)
     assert "status: ok" in answer and "last" in answer
     assert await agent.tell("get_execution", execution=execution) == answer
@@ -142,7 +137,7 @@ async def test_a_run_can_be_interrupted_when_the_wait_ends(agent: Agent, noteboo
 
 async def test_a_run_that_waits_for_another_can_be_withdrawn(agent: Agent, notebook: str) -> None:
     await agent.tell("open_notebook", notebook=notebook)
-    first = await run(agent, notebook, "import time\ntime.sleep(2)", wait_seconds=0.2)
+    first = await agent.run(notebook, "import time\ntime.sleep(2)", wait_seconds=0.2)
     assert "status: running" in first
     answer = await agent.tell(
         "execute_code",
@@ -152,7 +147,7 @@ async def test_a_run_that_waits_for_another_can_be_withdrawn(agent: Agent, noteb
         on_timeout="interrupt",
     )
     assert "status: cancelled" in answer
-    execution = first.split("execution: ")[1].split()[0]
+    execution = execution_in(first)
     assert "status: ok" in await agent.tell("get_execution", execution=execution, wait_seconds=10)
     answer = await agent.tell("execute_code", notebook=notebook, code="'x' in globals()")
     assert "False" in answer
@@ -160,14 +155,14 @@ async def test_a_run_that_waits_for_another_can_be_withdrawn(agent: Agent, noteb
 
 async def test_interrupting_says_whether_something_ran(agent: Agent, notebook: str) -> None:
     await agent.tell("open_notebook", notebook=notebook)
-    answer = await run(agent, notebook, "while True:\n    pass", wait_seconds=0.5)
+    answer = await agent.run(notebook, "while True:\n    pass", wait_seconds=0.5)
     assert "status: running" in answer
-    execution = answer.split("execution: ")[1].split()[0]
+    execution = execution_in(answer)
     assert "Interrupted" in await agent.tell("interrupt_kernel", notebook=notebook)
     answer = await agent.tell("get_execution", execution=execution, wait_seconds=5)
     assert "status: interrupted" in answer
     assert "Nothing was running" in await agent.tell("interrupt_kernel", notebook=notebook)
-    assert "status: ok" in await run(agent, notebook, "1")
+    assert "status: ok" in await agent.run(notebook, "1")
 
 
 async def test_code_leaves_no_trace_in_notebook_and_history(
@@ -175,7 +170,7 @@ async def test_code_leaves_no_trace_in_notebook_and_history(
 ) -> None:
     before = peer.cells()
     assert "42" in await agent.tell("execute_code", notebook=notebook, code="x = 42\nx")
-    assert "42" in await run(agent, notebook, "x")
+    assert "42" in await agent.run(notebook, "x")
     await peer.wait_until(lambda: peer.cells()[-1]["execution_count"] == 1)
     assert peer.cells()[:-1] == before
 
@@ -184,7 +179,7 @@ async def test_a_death_is_told_and_the_next_call_works(
     server: Server, agent: Agent, notebook: str
 ) -> None:
     await agent.tell("execute_code", notebook=notebook, code="x = 1")
-    answer = await run(agent, notebook, "print('alive', flush=True)\nimport os\nos._exit(1)")
+    answer = await agent.run(notebook, "print('alive', flush=True)\nimport os\nos._exit(1)")
     assert "status: kernel_died" in answer
     answer = await agent.tell("execute_code", notebook=notebook, code="'x' in globals()")
     assert "status: ok" in answer and "False" in answer and "variables are lost" in answer
@@ -197,20 +192,20 @@ async def test_a_persons_restart_ends_the_run_as_died(
     server: Server, agent: Agent, notebook: str
 ) -> None:
     await agent.tell("open_notebook", notebook=notebook)
-    answer = await run(agent, notebook, "import time\ntime.sleep(60)", wait_seconds=0.5)
-    execution = answer.split("execution: ")[1].split()[0]
+    answer = await agent.run(notebook, "import time\ntime.sleep(60)", wait_seconds=0.5)
+    execution = execution_in(answer)
     [session] = await server.sessions_of(notebook)
     await server.http.post(f"api/kernels/{session['kernel']['id']}/restart")
     answer = await agent.tell("get_execution", execution=execution, wait_seconds=20)
     assert "status: kernel_died" in answer
-    assert "status: ok" in await run(agent, notebook, "1")
+    assert "status: ok" in await agent.run(notebook, "1")
 
 
 async def test_our_restart_forgets_variables_and_recovers_a_busy_kernel(
     agent: Agent, notebook: str
 ) -> None:
     await agent.tell("open_notebook", notebook=notebook)
-    await run(agent, notebook, "x = 1\nwhile True:\n    pass", wait_seconds=0.5)
+    await agent.run(notebook, "x = 1\nwhile True:\n    pass", wait_seconds=0.5)
     await agent.tell("restart_kernel", notebook=notebook)
     answer = await agent.tell("execute_code", notebook=notebook, code="'x' in globals()")
     assert "status: ok" in answer and "False" in answer
@@ -219,9 +214,9 @@ async def test_our_restart_forgets_variables_and_recovers_a_busy_kernel(
 async def test_input_is_a_clear_error_and_the_kernel_stays_usable(
     agent: Agent, notebook: str
 ) -> None:
-    answer = await run(agent, notebook, "input('name?')")
+    answer = await agent.run(notebook, "input('name?')")
     assert "status: error" in answer and "StdinNotImplementedError" in answer
-    assert "status: ok" in await run(agent, notebook, "1")
+    assert "status: ok" in await agent.run(notebook, "1")
 
 
 async def test_two_agents_keep_their_outputs_apart(server: Server, notebook: str) -> None:
@@ -229,7 +224,7 @@ async def test_two_agents_keep_their_outputs_apart(server: Server, notebook: str
         async with connect_agent(server.mcp_url, server.token, era) as agent:
             for number in range(10):
                 word = f"{name}{number}"
-                answer = await run(agent, notebook, f"print('{word}')")
+                answer = await agent.run(notebook, f"print('{word}')")
                 assert "status: ok" in answer and word in answer.split("inserted")[0]
 
     async with join_room(server, notebook) as peer:
@@ -248,7 +243,7 @@ async def test_one_kernel_serves_the_notebook_of_agent_and_person(
     answer = await server.http.post("api/sessions", json=session | {"kernel": {"name": "python3"}})
     kernel = answer.json()["kernel"]["id"]
     assert kernel in await agent.tell("open_notebook", notebook=notebook)
-    await run(agent, notebook, "1")
+    await agent.run(notebook, "1")
     [session] = await server.sessions_of(notebook)
     assert session["kernel"]["id"] == kernel
 
@@ -257,8 +252,8 @@ async def test_a_failing_cell_does_not_cancel_what_others_have_queued(
     agent: Agent, notebook: str
 ) -> None:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, agent, notebook, "import time\ntime.sleep(0.5)\n1 / 0")
-        tasks.start_soon(run, agent, notebook, "print('later')")
+        tasks.start_soon(agent.run, notebook, "import time\ntime.sleep(0.5)\n1 / 0")
+        tasks.start_soon(agent.run, notebook, "print('later')")
     answer = await agent.tell("read_notebook", notebook=notebook, view="full")
     assert "ZeroDivisionError" in answer and answer.count("later") == 2
 
@@ -270,7 +265,7 @@ async def test_a_cell_deleted_while_it_runs_still_answers(
     answers: list[str] = []
 
     async def insert() -> None:
-        answers.append(await run(agent, notebook, code))
+        answers.append(await agent.run(notebook, code))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(insert)
@@ -321,7 +316,7 @@ async def test_an_interrupt_that_does_not_land_is_told_with_what_was_printed(
     call = {"notebook": notebook, "code": code, "wait_seconds": 0.5, "on_timeout": "interrupt"}
     answer = await agent.tell("execute_code", **call)
     assert "status: running" in answer and "deaf" in answer and "still busy" in answer
-    execution = answer.split("execution: ")[1].split()[0]
+    execution = execution_in(answer)
     answer = await agent.tell("get_execution", execution=execution, wait_seconds=20)
     assert "status: ok" in answer
 
@@ -334,15 +329,15 @@ async def test_a_kernel_that_is_shut_down_ends_what_runs_and_what_waits(
     kernel = (await server.sessions_of(notebook))[0]["kernel"]["id"]
     assert kernel in opened
     await agent.tell("open_notebook", notebook=other, kernel=kernel)
-    first = await run(agent, notebook, "import time\ntime.sleep(60)", wait_seconds=0.5)
-    waiting = await run(agent, other, "1", wait_seconds=0)
+    first = await agent.run(notebook, "import time\ntime.sleep(60)", wait_seconds=0.5)
+    waiting = await agent.run(other, "1", wait_seconds=0)
     assert "status: running" in first and "status: queued" in waiting
     await server.http.delete(f"api/kernels/{kernel}")
-    execution = first.split("execution: ")[1].split()[0]
+    execution = execution_in(first)
     answer = await agent.tell("get_execution", execution=execution, wait_seconds=20)
     assert "status: kernel_died" in answer
-    execution = waiting.split("execution: ")[1].split()[0]
+    execution = execution_in(waiting)
     ended = await agent.call("get_execution", execution=execution, wait_seconds=20)
     assert ended.is_error and kernel in text(ended)
-    assert "status: ok" in await run(agent, notebook, "1")
-    assert "status: ok" in await run(agent, other, "1")
+    assert "status: ok" in await agent.run(notebook, "1")
+    assert "status: ok" in await agent.run(other, "1")

@@ -24,6 +24,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
     ),
     (errors.KernelNotFound("k"), "There is no kernel 'k'. Call list_kernels."),
     (
+        errors.KernelEnded("k"),
+        "The kernel 'k' has ended with the program that owned it. Start it there again, or call "
+        "list_kernels.",
+    ),
+    (
         errors.ExecutionNotFound("r7"),
         "There is no execution 'r7' (any more). read_cell shows the outputs that its "
         "cell has kept.",

@@ -17,6 +17,7 @@ LAYERS = [
     {"transport"},
     {"tools"},
     {"render", "elicitation", "sending"},
+    {"output_blocks"},
     {"output_parts"},
     {"images", "text"},
     {"executor", "variables"},
@@ -24,15 +25,15 @@ LAYERS = [
     {"execution"},
     {"outputs", "room", "kernel"},
     {"notebook", "connection", "contents"},
-    {"channels", "snippets"},
+    {"channels", "snippets", "stream_text"},
     {"references", "text_edits"},
     {"errors"},
 ]
 """From top to bottom; a module may import any layer below its own."""
 
 HOMES = {
-    "mcp": {"transport", "server", "tools", "render", "elicitation", "sending"},
-    "mcp_types": {"server", "tools", "render", "elicitation", "sending"},
+    "mcp": {"transport", "server", "tools", "elicitation", "sending"},
+    "mcp_types": {"server", "tools", "render", "output_blocks", "elicitation", "sending"},
     "PIL": {"images"},
     "traitlets": {"app", "cli"},
     "tornado": {"handlers", "contents", "kernel", "channels"},

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_ydoc import YNotebook
 
-from jupyter_mcp_ext import outputs
+from jupyter_mcp_ext import stream_text
 from jupyter_mcp_ext.notebook import NotebookDocument
-from jupyter_mcp_ext.outputs import OUTPUT_ORIGIN, OutputArea, StreamText
+from jupyter_mcp_ext.outputs import OUTPUT_ORIGIN, OutputArea
+from jupyter_mcp_ext.stream_text import StreamText
 
 CELL = "cell0001"
 
@@ -259,7 +260,7 @@ def test_the_document_always_ends_with_what_the_run_produced(
 def test_much_output_is_written_in_several_transactions(
     document: NotebookDocument, area: OutputArea, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outputs, "PART_CHARS", 10)
+    monkeypatch.setattr(stream_text, "PART_CHARS", 10)
     area.apply(stream("0123456789" * 5 + "\n" + "a"))
     area.apply(stream("b", "stderr"))
     sizes = []

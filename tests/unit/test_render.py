@@ -16,7 +16,7 @@ from PIL import Image
 
 from jupyter_mcp_ext import render, sending
 from jupyter_mcp_ext.notebook import Cell
-from jupyter_mcp_ext.render import Limits
+from jupyter_mcp_ext.output_blocks import Limits
 from jupyter_mcp_ext.text import markup_lines, terminal_lines
 
 LIMITS = Limits()
