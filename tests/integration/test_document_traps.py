@@ -15,7 +15,7 @@ from ..agent import Agent
 from ..peer import Peer
 from ..server import Server
 from .test_live_document import saved, until
-from .test_running import run, stream
+from .test_running import stream
 
 pytestmark = pytest.mark.anyio
 
@@ -186,7 +186,7 @@ async def test_a_run_shows_count_and_idle_together_at_its_end_and_not_before(
     agent: Agent, peer: Peer, notebook: str
 ) -> None:
     code = "import time\nfor n in range(4):\n    print(n, flush=True)\n    time.sleep(0.15)"
-    await run(agent, notebook, code)
+    await agent.run(notebook, code)
     await peer.wait_until(lambda: peer.cells()[-1]["execution_count"] == 1)
     cell = peer.cells()[-1]["id"]
     with recorded(peer) as recording:
@@ -203,7 +203,7 @@ async def test_a_run_shows_count_and_idle_together_at_its_end_and_not_before(
 async def test_the_text_of_a_stream_only_grows(agent: Agent, peer: Peer, notebook: str) -> None:
     code = "import time\nfor n in range(4):\n    print('é', n, flush=True)\n    time.sleep(0.15)"
     with recorded(peer) as recording:
-        await run(agent, notebook, code)
+        await agent.run(notebook, code)
         await peer.wait_until(lambda: peer.cells()[-1].get("execution_count") == 1)
     replayed = recording.start()
     text, versions = None, []
@@ -227,7 +227,7 @@ async def test_an_update_in_the_middle_of_the_outputs_is_a_change_at_their_end(
         "print('second', flush=True)\ndisplay('last')\ntime.sleep(0.4)\nh.update('two')"
     )
     with recorded(peer) as recording:
-        await run(agent, notebook, code)
+        await agent.run(notebook, code)
         await peer.wait_until(lambda: peer.cells()[-1].get("execution_count") == 1)
     changes: list[bool] = []
     replayed, followed = recording.start(), None
@@ -254,7 +254,7 @@ def _is_at_the_end(event: Any) -> bool:
 async def test_clearing_and_running_again_keep_the_list_of_outputs_that_people_follow(
     agent: Agent, peer: Peer, notebook: str
 ) -> None:
-    await run(agent, notebook, "print('x')")
+    await agent.run(notebook, "print('x')")
     await peer.wait_until(lambda: peer.cells()[-1].get("execution_count") == 1)
     cell, followed = peer.cells()[-1]["id"], peer.notebook.ycells[-1]["outputs"]
     assert len(followed) == 1
@@ -271,7 +271,7 @@ async def test_only_a_cell_that_the_agent_ran_is_trusted(
 ) -> None:
     before = [cell["metadata"] for cell in peer.cells()]
     await agent.tell("insert_cell", notebook=notebook, source="1")
-    await run(agent, notebook, "2")
+    await agent.run(notebook, "2")
     await peer.wait_until(lambda: peer.cells()[-1].get("execution_count") == 1)
     await agent.tell("execute_cell", notebook=notebook, cell="letters")
     await peer.wait_until(lambda: peer.cells()[2]["execution_count"] == 2)
@@ -286,7 +286,7 @@ async def test_counts_that_a_browser_wrote_are_whole_numbers_for_the_agent_and_i
     while "7" not in (answer := await agent.tell("read_notebook", notebook=notebook, view="full")):
         pass
     assert "7.0" not in answer
-    await run(agent, notebook, "1")
+    await agent.run(notebook, "1")
     await until(lambda: saved(server, notebook).cells[-1].get("execution_count") == 1)
     counts = [cell["execution_count"] for cell in server.saved_notebook(notebook)["cells"][1:]]
     assert counts == [7, None, 1] and all(type(count) is not float for count in counts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ..agent import Agent, text
-from .test_executions import RUNS_ON, execute, run
+from .test_executions import RUNS_ON
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ exec = globals = "shadowed"
 
 @pytest.fixture
 async def prepared(agent: Agent, notebook: str) -> str:
-    assert "status: ok" in await execute(agent, notebook, SETUP)
+    assert "status: ok" in await agent.execute(notebook, SETUP)
     return notebook
 
 
@@ -82,18 +82,18 @@ async def test_what_is_no_variable_is_a_clear_error(agent: Agent, prepared: str,
 
 
 async def test_asking_leaves_no_trace(agent: Agent, prepared: str) -> None:
-    await execute(agent, prepared, "before = None")
-    await execute(agent, prepared, "before = sorted(vars()), list(_ih)")
+    await agent.execute(prepared, "before = None")
+    await agent.execute(prepared, "before = sorted(vars()), list(_ih)")
     await agent.tell("list_variables", notebook=prepared)
     await agent.tell("inspect_variable", notebook=prepared, name="table")
-    answer = await execute(agent, prepared, "print((sorted(vars()), list(_ih)) == before)")
+    answer = await agent.execute(prepared, "print((sorted(vars()), list(_ih)) == before)")
     assert "| True" in answer
     answer = await agent.tell("read_notebook", notebook=prepared)
     assert "In[" not in answer
 
 
 async def test_variables_are_seen_while_a_cell_runs(agent: Agent, prepared: str) -> None:
-    busy = await run(agent, prepared, RUNS_ON, wait_seconds=0.7)
+    busy = await agent.run(prepared, RUNS_ON, wait_seconds=0.7)
     assert "status: running" in busy
     assert "| number  int  42" in await agent.tell("list_variables", notebook=prepared)
     assert "Add two" in await agent.tell("inspect_variable", notebook=prepared, name="add")
