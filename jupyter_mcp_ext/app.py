@@ -43,6 +43,12 @@ class MCPExtension(ExtensionApp):
         config=True,
         help="The groups of tools that agents are offered.",
     )
+    read_only = Bool(
+        False,
+        config=True,
+        help="Whether agents are offered only the tools that change nothing: they can read "
+        "notebooks, outputs and variables, but neither edit nor run.",
+    )
     wait_seconds = Float(
         45.0,
         config=True,
@@ -164,4 +170,4 @@ class MCPExtension(ExtensionApp):
             limits=limits,
             wait_seconds=self.wait_seconds,
         )
-        return create_server(services, self.toolsets, self.log)
+        return create_server(services, self.toolsets, self.log, read_only=self.read_only)

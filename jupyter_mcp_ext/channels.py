@@ -158,9 +158,10 @@ def _connect(
     # The client would connect before the monitor is there, which then misses it.
     stdin = client.context.socket(zmq.DEALER)
     stdin.identity = identity
-    if client.curve_publickey is not None:
+    # Older clients know no encryption.
+    if (key := getattr(client, "curve_publickey", None)) is not None:
+        stdin.curve_publickey = stdin.curve_serverkey = key
         stdin.curve_secretkey = client.curve_secretkey
-        stdin.curve_publickey = stdin.curve_serverkey = client.curve_publickey
     monitor = stdin.get_monitor_socket(CONNECTED | zmq.EVENT_DISCONNECTED)
     separator = ":" if client.transport == "tcp" else "-"
     stdin.connect(f"{client.transport}://{client.ip}{separator}{client.stdin_port}")

@@ -10,8 +10,9 @@ from typing import Any
 from uuid import uuid4
 
 from jupyter_ydoc import YNotebook
-from pycrdt import ArrayEvent, Awareness, Map, Text, Transaction
+from pycrdt import Awareness, Map, Text, Transaction
 
+from .cell_index import CellIndex
 from .errors import (
     AmbiguousMatch,
     CellNotFound,
@@ -19,11 +20,15 @@ from .errors import (
     ReadOnlyNotebook,
     TextNotFound,
 )
+from .journal import Journal
 from .references import candidates, label, resolve, resolve_many
 from .text_edits import Span, changed_spans, count_overlapping, find_spans
 
 EDIT_ORIGIN = "mcp-edit"
 """Origin of the transactions that change the notebook on an agent's behalf."""
+
+OUTPUT_ORIGIN = "mcp-output"
+"""Origin of the transactions that write what a run produced; never part of an undo."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Cell:
     execution_state: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     attachments: dict[str, Any] = field(default_factory=dict)
+    is_stale: bool = False
+    """Whether it is known that the source was edited since it ran."""
 
     @property
     def label(self) -> str:
@@ -69,27 +76,39 @@ class NotebookDocument:
         self.settled = settled
         self._ynotebook = ynotebook
         self._ycells = ynotebook.ycells
-        self._ids: list[str] | None = None
-        self._subscription = self._ycells.observe(self._follow_cells)
+        self._index = CellIndex(self._ycells, {EDIT_ORIGIN, OUTPUT_ORIGIN})
 
     def close(self) -> None:
         """Stop following the cells; the room may live on."""
-        self._ycells.unobserve(self._subscription)
+        self._index.close()
 
     # Reading
 
     @property
     def cell_ids(self) -> Sequence[str]:
         """The ids of all cells, in order."""
-        if self._ids is None:
-            self._ids = [str(ycell.get("id")) for ycell in self._ycells]
-        return self._ids
+        return self._index.ids
+
+    @property
+    def journal(self) -> Journal:
+        """What happened to the cells."""
+        return self._index.journal
 
     @property
     def kernelspec_name(self) -> str:
         """The kernel that the notebook asks for in its metadata, or ""."""
-        metadata = json.loads(str(self._ynotebook.ydoc.get("meta", type=Map))).get("metadata", {})
-        return str(metadata.get("kernelspec", {}).get("name") or "")
+        return str(self._metadata.get("kernelspec", {}).get("name") or "")
+
+    @property
+    def language(self) -> str:
+        """The language of its code as its metadata names it, or ""."""
+        language = self._metadata.get("language_info", {}).get("name")
+        return str(language or self._metadata.get("kernelspec", {}).get("language") or "")
+
+    @property
+    def _metadata(self) -> dict[str, Any]:
+        meta = json.loads(str(self._ynotebook.ydoc.get("meta", type=Map)))
+        return dict(meta.get("metadata") or {})
 
     @property
     def people(self) -> list[str]:
@@ -99,12 +118,12 @@ class NotebookDocument:
     def cells(self) -> list[Cell]:
         """All cells with their outputs, in order."""
         # One JSON string of the whole array is about ten times faster than a call for each cell.
-        return [_snapshot(raw, i) for i, raw in enumerate(json.loads(str(self._ycells)))]
+        return [self._snapshot(raw, i) for i, raw in enumerate(json.loads(str(self._ycells)))]
 
     def cell(self, reference: str | int) -> Cell:
         """The cell that `reference` names, see `references.resolve`."""
         position = self.position(self.resolve(reference))
-        return _snapshot(json.loads(str(self._ycells[position])), position)
+        return self._snapshot(json.loads(str(self._ycells[position])), position)
 
     def label(self, cell_id: str) -> str:
         """`[position] id`, as in `Cell.label`, without reading the cell."""
@@ -129,7 +148,7 @@ class NotebookDocument:
             if position is not None and self._ycells[position].get("id") == cell_id:
                 return position
             # An id may have changed in place, as jupyter_ydoc does with duplicates.
-            self._ids = None
+            self._index.forget()
         raise CellNotFound(cell_id, candidates(self.cell_ids))
 
     def ycell(self, cell_id: str) -> Map[Any] | None:
@@ -301,11 +320,21 @@ class NotebookDocument:
         ids = (uuid4().hex[:8] for _ in iter(int, 1))
         return next(cell_id for cell_id in ids if cell_id not in self.cell_ids)
 
-    def _follow_cells(self, event: ArrayEvent) -> None:
-        # Reading ids anew costs a call per cell, so they are kept current instead. An observer
-        # that raises would make the writer raise, so surprises only drop what is known.
-        if self._ids is not None:
-            self._ids = _apply_delta(self._ids, event.delta)  # type: ignore[attr-defined]
+    def _snapshot(self, raw: dict[str, Any], position: int) -> Cell:
+        count, outputs = raw.get("execution_count"), tuple(raw.get("outputs") or ())
+        cell_id, has_run = str(raw.get("id")), count is not None or bool(outputs)
+        return Cell(
+            id=cell_id,
+            position=position,
+            type=str(raw.get("cell_type")),
+            source=str(raw.get("source", "")),
+            outputs=outputs,
+            execution_count=None if count is None else int(count),
+            execution_state=str(raw.get("execution_state", "")),
+            metadata=raw.get("metadata") or {},
+            attachments=raw.get("attachments") or {},
+            is_stale=has_run and self.journal.is_stale(cell_id),
+        )
 
 
 def names_in(awareness: Awareness | None) -> list[str]:
@@ -314,35 +343,3 @@ def names_in(awareness: Awareness | None) -> list[str]:
     users = [state.get("user") or {} for state in states if state]
     names = (user.get("display_name") or user.get("name") for user in users)
     return sorted({str(name) for name in names if name})
-
-
-def _apply_delta(ids: list[str], delta: Iterable[dict[str, Any]]) -> list[str] | None:
-    """`ids` after a change of the array, or None where the change cannot be followed."""
-    changed, position = list(ids), 0
-    for step in delta:
-        if "retain" in step:
-            position += int(step["retain"])
-        elif "delete" in step:
-            del changed[position : position + int(step["delete"])]
-        else:
-            inserted = [ycell.get("id") for ycell in step["insert"] if isinstance(ycell, Map)]
-            if len(inserted) != len(step["insert"]):
-                return None
-            changed[position:position] = map(str, inserted)
-            position += len(inserted)
-    return changed
-
-
-def _snapshot(raw: dict[str, Any], position: int) -> Cell:
-    count = raw.get("execution_count")
-    return Cell(
-        id=str(raw.get("id")),
-        position=position,
-        type=str(raw.get("cell_type")),
-        source=str(raw.get("source", "")),
-        outputs=tuple(raw.get("outputs") or ()),
-        execution_count=None if count is None else int(count),
-        execution_state=str(raw.get("execution_state", "")),
-        metadata=raw.get("metadata") or {},
-        attachments=raw.get("attachments") or {},
-    )

@@ -9,11 +9,8 @@ from typing import Any
 from pycrdt import Array, Map, Text
 
 from .channels import Message
-from .notebook import NotebookDocument
+from .notebook import OUTPUT_ORIGIN, NotebookDocument
 from .stream_text import StreamText
-
-OUTPUT_ORIGIN = "mcp-output"
-"""Origin of the transactions that write what a run produced; never part of an undo."""
 
 Output = dict[str, Any]
 """An nbformat output. The text of a stream is one string."""
@@ -116,6 +113,7 @@ class OutputArea:
         self.cell_id = document.resolve(cell_id)
         ycell = document.ycell(self.cell_id)
         assert ycell is not None
+        document.journal.note(self.cell_id, "started")
         return str(ycell["source"])
 
     def show_running(self, document: NotebookDocument) -> None:

@@ -15,7 +15,8 @@ from mcp_types import ImageContent
 from .notebook import Cell
 from .output_blocks import Block, Limits, encodable, fitted, to_blocks
 from .output_parts import format_size, is_error, summary
-from .text import count, excerpt, printable
+from .search import Match
+from .text import count, excerpt, printable, quote, terminal_lines
 
 RunSection = tuple[str, Sequence[Any], str]
 """What is said of a run, its outputs, and the call that shows more of them."""
@@ -25,16 +26,24 @@ MIN_SOURCE_CHARS = 40
 
 OUTLINE_LINE_BYTES = 60
 
+MAX_MATCHES = 60
+"""Lines and cells that a search shows."""
+
+MAX_CELL_MATCHES = 8
+"""Of those, in one cell."""
+
+MAX_MATCH_CHARS = 200
+
 MIN_TOLD_SIZE = 1_000
 """From how many bytes on the size of a variable is told."""
 
 _HEADING = re.compile(r"(#{1,6}) ")
 
 
-def outline(cells: Sequence[Cell], states: Mapping[str, str] | None = None) -> str:
+def outline(cells: Sequence[Cell], notes: Mapping[str, str] | None = None) -> str:
     """A line for each cell, of about 60 bytes; cells are indented below their heading.
 
-    `states` replaces the run state of the cells whose ids it has.
+    `notes` are said of the cells whose ids they have, and make those lines longer.
     """
     lines = []
     depth = 0
@@ -42,14 +51,15 @@ def outline(cells: Sequence[Cell], states: Mapping[str, str] | None = None) -> s
         first = _first_line(cell)
         heading = _HEADING.match(first) if cell.type == "markdown" else None
         depth = len(heading[1]) if heading else depth
-        state = (states or {}).get(cell.id) or run_state(cell)
+        state = run_state(cell)
         state = "" if state == "error" else state  # The summary of the outputs says which.
         facts = [_length(cell) if "\n" in cell.source else "", state, summary(cell.outputs)]
         indent = " " * (depth - 1 if heading else depth)
         head = f"{indent}{cell.label} {_kind(cell)} {', '.join(filter(None, facts))}"
         head = printable(head.rstrip())
         room = max(OUTLINE_LINE_BYTES - len(head.encode(errors="replace")), 16)
-        lines.append(f"{head}: {_cut(first, room) if first else 'empty'}")
+        note = f"  ({notes[cell.id]})" if notes and cell.id in notes else ""
+        lines.append(f"{head}: {_cut(first, room) if first else 'empty'}{note}")
     return encodable("\n".join(lines))
 
 
@@ -79,6 +89,30 @@ def cell(
     return to_blocks(items)
 
 
+def matches(found: Sequence[tuple[Cell, Sequence[Match]]]) -> str:
+    """A header for each cell and its matching lines, with their numbers, as many as fit."""
+    total = sum(len(lines) for _, lines in found)
+    heads = f"{count(total, 'line')} in {count(len(found), 'cell')}" if found else "no match"
+    shown: list[str] = [heads]
+    left = MAX_MATCHES
+    for cell, lines in found[:MAX_MATCHES]:
+        room = min(max(left, 1), MAX_CELL_MATCHES)
+        shown += [_header(cell, _length(cell)), *map(_match, lines[:room])]
+        left -= len(lines[:room])
+        if rest := len(lines) - room:
+            shown += [f"… {count(rest, 'more line')}"] if rest > 0 else []
+    if rest := len(found) - MAX_MATCHES:
+        shown += [f"… {count(rest, 'more cell')}"] if rest > 0 else []
+    return encodable("\n".join(shown))
+
+
+def _match(match: Match) -> str:
+    line = match.line if len(match.line) <= MAX_MATCH_CHARS else match.line[:MAX_MATCH_CHARS] + "…"
+    if match.output:
+        return f"  {match.output} {match.number} {quote(line)}"
+    return f"  {match.number}: {printable(line)}"
+
+
 def kernel(model: Mapping[str, Any]) -> str:
     """One line on a running kernel, from Jupyter's model of it."""
     notebooks = f", notebooks: {', '.join(paths)}" if (paths := model.get("notebooks")) else ""
@@ -97,7 +131,7 @@ def variables(listing: Mapping[str, Any], limits: Limits) -> str:
 def variable(facts: Mapping[str, Any], limits: Limits) -> str:
     """One variable, with its details."""
     texts = [_variable(facts), *facts["details"]]
-    lines = [line for text in texts for line in text.split("\n")]
+    lines = list(chain.from_iterable(map(terminal_lines, texts)))
     return encodable("\n".join(excerpt(lines, limits.max_output_chars)[0]))
 
 
@@ -108,11 +142,13 @@ def _variable(facts: Mapping[str, Any]) -> str:
 
 
 def run_state(cell: Cell) -> str:
-    """`never run`, `ok`, `error` or `running`; "" where nothing can run."""
+    """`never run`, `ok`, `error`, `running` or `stale`; "" where nothing can run."""
     if cell.type != "code":
         return ""
     if cell.execution_state == "running":
         return "running"
+    if cell.is_stale:
+        return "stale"
     if any(map(is_error, cell.outputs)):
         return "error"
     return "ok" if cell.outputs or cell.execution_count is not None else "never run"

@@ -194,9 +194,10 @@ class NotebookRooms:
 
     async def _acquire(self, path: str) -> _Lease:
         self._listen()
+        self._forget_dead()
         room_id = self._room_id(path)
         lease = self._leases.get(room_id)
-        if lease is None or not self._is_live(lease):
+        if lease is None:
             lease = self._lease(room_id, await self._join(path, room_id))
         # Nothing is awaited between joining and here, or the room could be freed meanwhile.
         self._notices.setdefault(room_id, [])
@@ -282,22 +283,23 @@ class NotebookRooms:
             # Cancelled by a browser, which takes the room over; if we come back ourselves, it is
             # no longer the room's cleaner.
             if lease.room.cleaner is asyncio.current_task():
-                self._forget(lease)
+                lease.room.clients.discard(lease.keeper)
 
     async def _delete(self, lease: _Lease) -> None:
         loaders, file_id = self._collaboration.file_loaders, lease.room._file.file_id
-        self._forget(lease)
+        lease.room.clients.discard(lease.keeper)
         await self._collaboration.ywebsocket_server.delete_room(room=lease.room)
         if file_id in loaders and not loaders[file_id].number_of_subscriptions:
             # The watcher of a file that was deleted has ended with this error.
             with suppress(RuntimeError):
                 await loaders.remove(file_id)
 
-    def _forget(self, lease: _Lease) -> None:
-        lease.room.clients.discard(lease.keeper)
-        if self._leases.get(lease.room.room_id) is lease:
-            del self._leases[lease.room.room_id]
-            lease.document.close()
+    def _forget_dead(self) -> None:
+        # A room that a browser takes over keeps its lease: what the journal knows goes on.
+        for room_id, lease in list(self._leases.items()):
+            if not self._is_live(lease):
+                del self._leases[room_id]
+                lease.document.close()
 
     # Notices
 

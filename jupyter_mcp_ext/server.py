@@ -37,10 +37,16 @@ INSTRUCTIONS = (
 )
 
 
-def create_server(services: Services, toolsets: Sequence[str], log: Logger) -> Server[Any]:
-    """The MCP server with the tools of the named toolsets, in the order shown to models."""
+def create_server(
+    services: Services, toolsets: Sequence[str], log: Logger, *, read_only: bool = False
+) -> Server[Any]:
+    """The MCP server with the tools of the named toolsets, in the order shown to models.
+
+    With `read_only`, only the tools that change nothing.
+    """
     chosen = [toolset for toolset in TOOLSETS if toolset.name in toolsets]
-    tools = {tool.name: tool for toolset in chosen for tool in toolset.tools}
+    offered = [tool for toolset in chosen for tool in toolset.tools]
+    tools = {tool.name: tool for tool in offered if tool.is_read_only or not read_only}
     listed = ListToolsResult(tools=[tool.description for tool in tools.values()])
 
     async def list_tools(ctx: Any, params: Any) -> ListToolsResult:

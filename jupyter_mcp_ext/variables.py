@@ -44,20 +44,40 @@ class Variables:
         return await self._ask(connection, "describe_all", pattern)
 
     async def inspect(self, connection: KernelConnection, name: str) -> dict[str, Any]:
-        """As one of `list`, and texts as `details`. `name` may have dots.
+        """As one of `list`, and texts as `details`. In Python, `name` may have dots.
+
+        Of a kernel of another language, `details` have what it says to an inspect request.
 
         Raises:
             InvalidRequest: there is no such variable.
             Unavailable, NoSubshells: as `list`.
         """
+        if _language(connection) != "python":
+            return await self._inspect_by_protocol(connection, name)
         if not all(part.isidentifier() for part in name.split(".")):
             raise InvalidRequest(f"{name!r} is no name.", "Name a variable, or module.function.")
         return await self._ask(connection, "describe_one", name)
 
+    async def _inspect_by_protocol(self, connection: KernelConnection, name: str) -> dict[str, Any]:
+        content = {"code": name, "cursor_pos": len(name), "detail_level": 0}
+        try:
+            reply = await connection.request(
+                "inspect_request", content, ANSWER_SECONDS, channel="shell"
+            )
+        except TimeoutError:
+            raise _unanswered() from None
+        if not reply.get("found"):
+            raise InvalidRequest(
+                f"This kernel knows nothing of {name!r}.", "Look at it with execute_code."
+            )
+        text = str((reply.get("data") or {}).get("text/plain", ""))
+        facts = {"name": name, "type": "", "extent": "", "size": 0, "text": ""}
+        return facts | {"details": [text]}
+
     async def _ask(
         self, connection: KernelConnection, function: str, argument: str
     ) -> dict[str, Any]:
-        language = connection.info.get("language_info", {}).get("name", "")
+        language = _language(connection)
         if language != "python":
             raise Unavailable(
                 f"Variables of a {language or 'nameless'} kernel are not known here.",
@@ -70,11 +90,19 @@ class Variables:
             with fail_after(ANSWER_SECONDS):
                 result = await connection.evaluate(expression, subshell=subshell)
         except TimeoutError:
-            raise Unavailable(
-                f"The kernel did not describe its variables within {ANSWER_SECONDS:g} s.",
-                "It may be busy: try again later.",
-            ) from None
+            raise _unanswered() from None
         return _parse(result, argument)
+
+
+def _language(connection: KernelConnection) -> str:
+    return str((connection.info.get("language_info") or {}).get("name", ""))
+
+
+def _unanswered() -> Unavailable:
+    return Unavailable(
+        f"The kernel did not describe its variables within {ANSWER_SECONDS:g} s.",
+        "It may be busy: try again later.",
+    )
 
 
 @cache

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from typing import Annotated, Any, Literal
 
+from anyio import to_thread
 from mcp_types import TextContent
 from pydantic import Field, WithJsonSchema
 
 from .. import render
+from ..journal import Changes
 from ..kernel import Kernels
-from ..notebook import NotebookDocument
-from ..output_blocks import Block
+from ..notebook import Cell, NotebookDocument
+from ..output_blocks import Block, Limits
+from ..search import Within, search
+from ..text import count, printable
 from .toolset import (
     CONTROL_KERNELS,
     CONTROL_SESSIONS,
     EXECUTE,
     READ,
+    SEE_KERNELS,
     WRITE,
     CellReference,
     CellReferences,
@@ -75,7 +81,8 @@ async def open_notebook(
         await context.require(CONTROL_SESSIONS)
     async with services.rooms.open(notebook) as document:
         running = await _kernel_for(context, document, kernel_name, kernel)
-        return f"{_header(document)}\nkernel: {running}\n{render.outline(document.cells())}"
+        outline = render.outline(document.cells())
+        return f"{_header(document)}\nkernel: {running}\n{outline}\n{_mark(document)}"
 
 
 async def _kernel_for(
@@ -99,22 +106,60 @@ async def read_notebook(
     notebook: Notebook,
     view: Literal["outline", "source", "full"] = "outline",
     cells: CellReferences = "all",
+    since: Annotated[str, Field(description="A mark: read only what changed after it.")] = "",
     max_chars: MaxChars = None,
-) -> str | list[Block]:
+) -> list[Block]:
     """Read an outline (a line per cell), the sources, or all with outputs (full)."""
     services = context.services
     async with services.rooms.open(notebook) as document:
         wanted = set(document.resolve_many(cells))
         chosen = [cell for cell in document.cells() if cell.id in wanted]
-        header = _header(document)
-    limits = context.limits(max_chars)
-    if view == "outline":
-        return f"{header}\n{render.outline(chosen)}"
+        header = f"{_header(document)}, {await _kernel_state(context, document)}"
+        changes = document.journal.since(since) if since else None
+        mark = _mark(document)
+    if since:
+        header += f"\n{_changed(since, changes)}"
+    if changes is not None:
+        chosen = [cell for cell in chosen if cell.id in changes.cells]
+    blocks = await _shown(view, chosen, changes, context.limits(max_chars))
+    return [_text(header), *blocks, _text(mark)]
+
+
+async def _shown(
+    view: str, cells: Sequence[Cell], changes: Changes | None, limits: Limits
+) -> list[Block]:
+    if view == "full":
+        outputs = chain.from_iterable(cell.outputs for cell in cells)
+        return await rendered(outputs, partial(render.full, cells, limits))
     if view == "source":
-        return f"{header}\n{render.sources(chosen, limits)}"
-    outputs = chain.from_iterable(cell.outputs for cell in chosen)
-    blocks = await rendered(outputs, partial(render.full, chosen, limits))
-    return [TextContent(type="text", text=header), *blocks]
+        text = render.sources(cells, limits)
+    else:
+        text = render.outline(cells, None if changes is None else changes.cells)
+    return [_text(text)] if text else []
+
+
+def _changed(since: str, changes: Changes | None) -> str:
+    if changes is None:
+        return f"What changed since {since} is not known (any more). All there is now:"
+    removed = f"Removed: {', '.join(changes.removed)}. " if changes.removed else ""
+    return f"{removed}Changed since {since}:" if changes.cells else f"{removed}No cell changed."
+
+
+@TOOLSET.tool("Search notebook", read_only=True, destructive=False, idempotent=True, needs=[READ])
+async def search_notebook(
+    context: ToolContext,
+    notebook: Notebook,
+    query: str = "",
+    regex: bool = False,
+    within: Within = "all",
+) -> str:
+    """Find lines in sources and outputs. Without a query: cells with errors, or stale ones."""
+    async with context.services.rooms.open(notebook) as document:
+        cells = document.cells()
+    found = await to_thread.run_sync(
+        partial(search, cells, query, is_regex=regex, within=within), abandon_on_cancel=True
+    )
+    return render.matches(found)
 
 
 @TOOLSET.tool("Read cell", read_only=True, destructive=False, idempotent=True, needs=[READ])
@@ -153,8 +198,29 @@ async def close_notebook(
 def _header(document: NotebookDocument) -> str:
     people = document.people
     with_people = f", open with {', '.join(people)}" if people else ""
-    number = len(document.cell_ids)
-    return f"{document.path}: {number} {'cell' if number == 1 else 'cells'}{with_people}"
+    language = f", {document.language}" if document.language else ""
+    cells = count(len(document.cell_ids), "cell")
+    return printable(f"{document.path}: {cells}{language}{with_people}")
+
+
+def _mark(document: NotebookDocument) -> str:
+    return f"mark: {document.journal.mark}"
+
+
+async def _kernel_state(context: ToolContext, document: NotebookDocument) -> str:
+    """Of the notebook's own kernel, as far as the login may see it."""
+    if not await context.may(SEE_KERNELS):
+        return "kernel unknown"
+    kernels = context.services.kernels
+    kernel_id = await kernels.kernel_id_of(document.path)
+    if kernel_id is None:
+        return "no kernel"
+    model = await kernels.describe(kernel_id)
+    return f"kernel {model['name']} {model.get('execution_state', 'unknown')}"
+
+
+def _text(text: str) -> TextContent:
+    return TextContent(type="text", text=text)
 
 
 def _listed(

@@ -140,6 +140,12 @@ class Tool:
     def name(self) -> str:
         return self.description.name
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it changes nothing, neither notebooks nor kernels."""
+        annotations = self.description.annotations
+        return annotations is not None and bool(annotations.read_only_hint)
+
     async def call(
         self,
         context: ToolContext,
@@ -210,7 +216,7 @@ class Toolset:
 
 
 class _Schema(GenerateJsonSchema):
-    """JSON Schema without the titles that pydantic makes from names."""
+    """JSON Schema without what says nothing to models."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -218,6 +224,7 @@ class _Schema(GenerateJsonSchema):
     def generate(self, schema: Any, mode: Any = "validation") -> dict[str, Any]:
         result = super().generate(schema, mode)
         result.pop("title", None)
+        result.pop("additionalProperties", None)  # They are refused all the same.
         for argument in result.get("properties", {}).values():
             if argument.get("default", ...) is None:
                 del argument["default"]

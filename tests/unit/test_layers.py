@@ -17,6 +17,7 @@ LAYERS = [
     {"transport"},
     {"tools"},
     {"render", "elicitation", "sending"},
+    {"search"},
     {"output_blocks"},
     {"output_parts"},
     {"images", "text"},
@@ -26,7 +27,8 @@ LAYERS = [
     {"outputs", "room", "kernel"},
     {"notebook", "connection", "contents"},
     {"channels", "snippets", "stream_text"},
-    {"references", "text_edits"},
+    {"cell_index"},
+    {"references", "text_edits", "journal"},
     {"errors"},
 ]
 """From top to bottom; a module may import any layer below its own."""
@@ -38,7 +40,7 @@ HOMES = {
     "traitlets": {"app", "cli"},
     "tornado": {"handlers", "contents", "kernel", "channels"},
     "jupyter_server_ydoc": {"room"},
-    "pycrdt": {"notebook", "outputs"},
+    "pycrdt": {"cell_index", "notebook", "outputs"},
     "jupyter_ydoc": {"notebook"},
     "zmq": {"channels"},
     "jupyter_client": {"channels"},

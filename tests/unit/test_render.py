@@ -545,13 +545,19 @@ def test_the_outline_has_a_line_for_each_cell_below_its_heading() -> None:
         code("\n# a comment\n\nx = f(\n\t1)", 2),
         markdown("## Clean", 3),
         code("%%time\nwork()", 4, execution_state="running"),
-        code("plot()", 5, execution_count=3, outputs=(display(image_png="A" * 400),)),
+        code(
+            "plot()",
+            5,
+            execution_count=3,
+            outputs=(display(image_png="A" * 400),),
+            is_stale=True,
+        ),
         code("1/0", 6, outputs=(stream("a\n"), error("ZeroDivisionError", "division by zero", []))),
         code("", 7),
         code("# only a comment", 8),
         markdown("# End", 9),
     ]
-    assert render.outline(cells, {"cell0005": "stale"}).split("\n") == [
+    assert render.outline(cells, {"cell0007": "added by others"}).split("\n") == [
         "[0] cell0000 code ok: import numpy as np",
         "[1] cell0001 md 3 lines: # Load",
         " [2] cell0002 code 5 lines, never run: x = f(",
@@ -559,7 +565,7 @@ def test_the_outline_has_a_line_for_each_cell_below_its_heading() -> None:
         "  [4] cell0004 code 2 lines, running: %%time",
         "  [5] cell0005 code stale, png 300 B: plot()",
         "  [6] cell0006 code stdout 2 B, error ZeroDivisionError: 1/0",
-        "  [7] cell0007 code never run: empty",
+        "  [7] cell0007 code never run: empty  (added by others)",
         "  [8] cell0008 code never run: # only a comment",
         "[9] cell0009 md: # End",
     ]

@@ -72,7 +72,7 @@ def test_each_tool_says_what_it_does_to_the_world(tool: Tool) -> None:
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_schemas_are_portable(tool: Tool) -> None:
     schema = tool.description.input_schema
-    assert schema["type"] == "object" and schema["additionalProperties"] is False
+    assert schema["type"] == "object"
     assert {"anyOf", "oneOf", "allOf", "$ref", "$defs"}.isdisjoint(schema)
     for argument in schema["properties"].values():
         kinds = argument.get("anyOf", [argument])

@@ -1,0 +1,104 @@
+"""The ids of a live notebook's cells, kept current, and what happens to the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import chain
+from typing import Any
+
+from pycrdt import Array, ArrayEvent, Map, ReadTransaction
+
+from .journal import Journal, Kind
+
+
+class CellIndex:
+    """Follows all changes of the cells. `agents` are the origins of transactions of agents."""
+
+    def __init__(self, ycells: Array[Any], agents: Set[str]) -> None:
+        self.journal = Journal()
+        self._ycells = ycells
+        self._agents = agents
+        self._ids: list[str] | None = None
+        self._subscription = ycells.observe_deep(self._follow)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Stop following."""
+        self._ycells.unobserve(self._subscription)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """In the order of the cells. Reading them anew costs a call per cell."""
+        if self._ids is None:
+            self._ids = [str(ycell.get("id")) for ycell in self._ycells]
+        return self._ids
+
+    def forget(self) -> None:
+        """Read the ids anew when they are needed: one has changed in place."""
+        self._ids = None
+
+    # An observer that raises would make the writer raise, so surprises only drop what is known.
+
+    def _follow(self, events: list[Any], transaction: ReadTransaction) -> None:
+        self.journal.begin(by_agent=transaction.origin in self._agents)
+        for event in events:
+            if not event.path:
+                self._follow_cells(event)
+        for event in events:
+            if event.path and event.path[0] < len(self.ids):
+                for kind in _kinds(event):
+                    self.journal.note(self.ids[event.path[0]], kind)
+
+    def _follow_cells(self, event: ArrayEvent) -> None:
+        before, steps = self._ids, event.delta  # type: ignore[attr-defined]
+        self._ids = None if before is None else _apply_delta(before, steps)
+        if before is None or self._ids is None:
+            self.journal.restart()
+            return
+        old = {cell_id: position for position, cell_id in enumerate(before)}
+        new = {cell_id: position for position, cell_id in enumerate(self._ids)}
+        for cell_id in _inserted(steps):
+            kind: Kind = "added"
+            if cell_id in old:  # Yjs has neither a move nor a change of type.
+                kind = "replaced" if old[cell_id] == new[cell_id] else "moved"
+            self.journal.note(cell_id, kind)
+        for cell_id in old.keys() - new.keys():
+            self.journal.note_removed(cell_id)
+
+
+def _apply_delta(ids: list[str], delta: Iterable[dict[str, Any]]) -> list[str] | None:
+    """`ids` after a change of the array, or None where the change cannot be followed."""
+    changed, position = list(ids), 0
+    for step in delta:
+        if "retain" in step:
+            position += int(step["retain"])
+        elif "delete" in step:
+            del changed[position : position + int(step["delete"])]
+        else:
+            inserted = list(_inserted([step]))
+            if len(inserted) != len(step["insert"]):
+                return None
+            changed[position:position] = inserted
+            position += len(inserted)
+    return changed
+
+
+def _inserted(delta: Iterable[dict[str, Any]]) -> Iterator[str]:
+    ycells = chain.from_iterable(step.get("insert", ()) for step in delta)
+    return (str(ycell.get("id")) for ycell in ycells if isinstance(ycell, Map))
+
+
+def _kinds(event: Any) -> Iterator[Kind]:
+    """What an event inside a cell says about the cell."""
+    if len(event.path) > 1:
+        if event.path[1] in ("source", "outputs"):
+            yield "edited" if event.path[1] == "source" else "output"
+        return
+    changed = {name: change.get("newValue") for name, change in event.keys.items()}
+    if "source" in changed or "cell_type" in changed:
+        yield "edited"
+    if "outputs" in changed:
+        yield "output"
+    if changed.get("execution_state") == "running":
+        yield "started"
+    if changed.get("execution_count") is not None:
+        yield "ran"
