@@ -45,6 +45,17 @@ class Contents:
         """Whether there is something at this path."""
         return bool(await ensure_async(self._manager.exists(clean_path(path))))
 
+    async def directory(self, path: str) -> str:
+        """The path of a directory in its one spelling.
+
+        Raises:
+            InvalidRequest: there is none.
+        """
+        clean = clean_path(path)
+        if not await ensure_async(self._manager.dir_exists(clean)):
+            raise InvalidRequest(f"There is no directory {path!r}.", "list_files shows them.")
+        return clean
+
     async def create_notebook(self, path: str, metadata: dict[str, Any]) -> str:
         """Make an empty notebook file; return its path.
 

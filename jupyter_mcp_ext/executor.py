@@ -24,11 +24,12 @@ from .errors import (
     WrongCellType,
 )
 from .execution import Batch, Execution, Prompt, Status
-from .kernel import Kernels, Spawn
+from .kernel import Kernels
 from .notebook import Cell, NotebookDocument
 from .output_writer import OutputWriter
 from .outputs import OutputArea
 from .room import NotebookRooms
+from .starts import Spawn
 
 START_SECONDS = 0.5
 """How long a run that was just sent may take to begin, before it counts as waiting."""

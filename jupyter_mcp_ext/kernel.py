@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
+import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from logging import Logger
 from typing import Any
 
 from anyio import fail_after, move_on_after
 from jupyter_server.utils import ensure_async
-from tornado.web import HTTPError
 
 from .channels import new_context
 from .connection import KernelConnection
 from .errors import (
     InterruptFailed,
+    InvalidRequest,
     KernelEnded,
     KernelNotFound,
     KernelStartFailed,
     NoSubshells,
     Unavailable,
 )
+from .sessions import NotebookSessions
+from .starts import Spawn, Starts
 
 INTERRUPT_GRACE_SECONDS = 5.0
 """How long a kernel may take to become idle after an interrupt."""
@@ -42,8 +45,7 @@ SUBSHELL_SECONDS = 5.0
 
 KERNEL_ACTIONS = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
 
-Spawn = Callable[[Callable[[], Awaitable[None]]], None]
-"""Starts a task that belongs to the extension."""
+_NAME = re.compile(r"[\w.-]{1,50}")
 
 
 class Kernels:
@@ -56,12 +58,13 @@ class Kernels:
         self, settings: dict[str, Any], spawn: Spawn, start_timeout: float, log: Logger
     ) -> None:
         self._settings = settings
-        self._spawn = spawn
         self._start_timeout = start_timeout
         self._log = log
         self._connections: dict[str, KernelConnection] = {}
         self._last_kernel: OrderedDict[str, str] = OrderedDict()
-        self._starts: dict[str, asyncio.Future[str]] = {}
+        self._starts = Starts(spawn)
+        self._names: dict[str, str] = {}
+        self._sessions = NotebookSessions(settings)
         self._context = new_context()
         settings["event_logger"].add_listener(schema_id=KERNEL_ACTIONS, listener=self._on_action)
 
@@ -77,17 +80,40 @@ class Kernels:
         connection = await self.attached(path)
         if connection is not None:
             return connection
-        kernel_id = await self._started(path, kernel_name)
+        kernel_id = await self._starts.join(path, partial(self._start_for, path, kernel_name))
         try:
             return await self._adopt(path, kernel_id, is_new=True)
         except KernelStartFailed:
-            await self._clear_away(path, kernel_id)
+            # Or the next call would wait for it again.
+            await self._sessions.remove(path, kernel_id)
             raise
 
     async def attached(self, path: str) -> KernelConnection | None:
         """As `attached_to`, but None where there is no Jupyter session yet."""
         kernel_id = await self.kernel_id_of(path)
         return None if kernel_id is None else await self._adopt(path, kernel_id)
+
+    async def start(self, name: str, kernel_name: str, directory: str) -> KernelConnection:
+        """Start a kernel without a notebook, in a directory below the server's root.
+
+        `name` is what it will be called, also by others; "" chooses one.
+
+        Raises:
+            InvalidRequest: the name is no name, or another running kernel has it.
+            KernelStartFailed: as `attached_to`.
+        """
+        name = name or self._free_name()
+        if not _NAME.fullmatch(name):
+            raise InvalidRequest(f"{name!r} is no name for a kernel.", "Use letters, digits, -_.")
+        if name in self._live_names() or f"kernel {name}" in self._starts:
+            raise InvalidRequest(f"There is a kernel {name!r} already.", "Choose another name.")
+        starting = partial(self._start_named, name, kernel_name, directory)
+        kernel_id = await self._starts.join(f"kernel {name}", starting)
+        try:
+            return await self._connect(kernel_id, is_new=True)
+        except KernelStartFailed:
+            await ensure_async(self._manager.shutdown_kernel(kernel_id, now=True))
+            raise
 
     async def attach(self, path: str, kernel: str) -> KernelConnection:
         """Make a running kernel that of the notebook's Jupyter session; its old one runs on.
@@ -96,23 +122,17 @@ class Kernels:
             KernelNotFound: as `find`.
         """
         connection = await self.find(kernel)
-        session = await self._session_of(path)
-        if session is None:
-            name = path.rpartition("/")[2]
-            await self._sessions.create_session(
-                path=path, name=name, type="notebook", kernel_id=connection.kernel_id
-            )
-        else:
-            await self._sessions.update_session(session["id"], kernel_id=connection.kernel_id)
+        await self._sessions.attach(path, connection.kernel_id)
         self._remember(path, connection.kernel_id)
         return connection
 
     async def find(self, kernel: str) -> KernelConnection:
-        """The running kernel with this id, or with an id that only it starts with.
+        """The running kernel with this name or id, or with an id that only it starts with.
 
         Raises:
             KernelNotFound: none, or several.
         """
+        kernel = self._live_names().get(kernel, kernel)
         fits = [i for i in self._manager.list_kernel_ids() if kernel and i.startswith(kernel)]
         if kernel not in fits and len(fits) != 1:
             raise KernelNotFound(kernel)
@@ -120,21 +140,21 @@ class Kernels:
 
     async def kernel_id_of(self, path: str) -> str | None:
         """The id of the kernel of the notebook's Jupyter session, None without one."""
-        session = await self._session_of(path)
-        return None if session is None else str(session["kernel"]["id"])
+        return await self._sessions.kernel_id_of(path)
 
     async def list(self) -> list[dict[str, Any]]:
         """Jupyter's models of the running kernels, each with the `notebooks` attached to it."""
-        sessions = await self._sessions.list_sessions()
+        notebooks = await self._sessions.notebooks()
         models = await ensure_async(self._manager.list_kernels())
         return [
-            model | {"notebooks": [s["path"] for s in sessions if s["kernel"]["id"] == model["id"]]}
+            self._with_name(model) | {"notebooks": notebooks.get(model["id"], [])}
             for model in models
         ]
 
     async def describe(self, kernel_id: str) -> dict[str, Any]:
-        """Jupyter's model of a running kernel: `id`, `name`, `execution_state`, ..."""
-        return dict(await ensure_async(self._manager.kernel_model(kernel_id)))
+        """Jupyter's model of a running kernel (`id`, `name`, `execution_state`, ...), with the
+        name that an agent gave it as `given_name`, or ""."""
+        return self._with_name(await ensure_async(self._manager.kernel_model(kernel_id)))
 
     async def kernelspecs(self) -> dict[str, dict[str, Any]]:
         """What could be started: names to the contents of their `kernel.json`."""
@@ -248,13 +268,6 @@ class Kernels:
 
     # Inside
 
-    async def _session_of(self, path: str) -> dict[str, Any] | None:
-        try:
-            return dict(await self._sessions.get_session(path=path, type="notebook"))
-        except (HTTPError, KeyError):
-            # KeyError: the session's kernel is gone; asking has removed the session.
-            return None
-
     async def _adopt(self, path: str, kernel_id: str, *, is_new: bool = False) -> KernelConnection:
         connection = await self._connect(kernel_id, is_new=is_new)
         if self._last_kernel.get(path, kernel_id) != kernel_id:
@@ -262,34 +275,30 @@ class Kernels:
         self._remember(path, kernel_id)
         return connection
 
-    async def _clear_away(self, path: str, kernel_id: str) -> None:
-        """Remove a kernel that does not start, or the next call would wait for it again."""
-        session = await self._session_of(path)
-        if session is not None and session["kernel"]["id"] == kernel_id:
-            await self._sessions.delete_session(session["id"])
+    async def _start_for(self, path: str, kernel_name: str) -> str:
+        name, _ = await self.kernelspec(kernel_name)
+        return await self._sessions.start(path, name)
 
-    async def _started(self, path: str, kernel_name: str) -> str:
-        # A start that its caller gives up goes on: cut off in the middle, it would leave a
-        # kernel that no session knows.
-        start = self._starts.get(path)
-        if start is None:
-            start = self._starts[path] = asyncio.get_running_loop().create_future()
-            self._spawn(partial(self._start, path, kernel_name, start))
-        return await asyncio.shield(start)
+    async def _start_named(self, name: str, kernel_name: str, directory: str) -> str:
+        spec, _ = await self.kernelspec(kernel_name)
+        started = self._manager.start_kernel(kernel_name=spec, path=directory)
+        kernel_id = str(await ensure_async(started))
+        self._names[name] = kernel_id
+        return kernel_id
 
-    async def _start(self, path: str, kernel_name: str, start: asyncio.Future[str]) -> None:
-        try:
-            name, _ = await self.kernelspec(kernel_name)
-            session = await self._sessions.create_session(
-                path=path, name=path.rpartition("/")[2], type="notebook", kernel_name=name
-            )
-            start.set_result(str(session["kernel"]["id"]))
-        except Exception as error:
-            start.set_exception(error)
-            start.exception()  # Those who waited may be gone, which asyncio would complain about.
-        finally:
-            del self._starts[path]
-            start.cancel()
+    def _free_name(self) -> str:
+        names = (f"scratch-{number}" for number in count(1))
+        return next(name for name in names if name not in self._live_names())
+
+    def _with_name(self, model: Mapping[str, Any]) -> dict[str, Any]:
+        names = [name for name, id_ in self._live_names().items() if id_ == model["id"]]
+        return {**model, "given_name": "".join(names)}
+
+    def _live_names(self) -> dict[str, str]:
+        """The names that agents gave to kernels that still run, and the kernels' ids."""
+        running = set(self._manager.list_kernel_ids())
+        self._names = {name: id_ for name, id_ in self._names.items() if id_ in running}
+        return self._names
 
     def _remember(self, path: str, kernel_id: str) -> None:
         self._last_kernel[path] = kernel_id
@@ -334,10 +343,6 @@ class Kernels:
     @property
     def _manager(self) -> Any:
         return self._settings["kernel_manager"]
-
-    @property
-    def _sessions(self) -> Any:
-        return self._settings["session_manager"]
 
 
 def _check_owned(connection: KernelConnection) -> None:

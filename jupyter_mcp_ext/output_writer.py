@@ -13,10 +13,10 @@ from anyio.lowlevel import checkpoint
 
 from .errors import Conflict, NotFound
 from .execution import Execution
-from .kernel import Spawn
 from .notebook import NotebookDocument
 from .outputs import OutputArea
 from .room import NotebookRooms
+from .starts import Spawn
 
 SHORT_RUN_SECONDS = 0.02
 """How long a run goes on before its cell is shown as running."""

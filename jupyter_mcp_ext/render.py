@@ -116,7 +116,9 @@ def _match(match: Match) -> str:
 def kernel(model: Mapping[str, Any]) -> str:
     """One line on a running kernel, from Jupyter's model of it."""
     notebooks = f", notebooks: {', '.join(paths)}" if (paths := model.get("notebooks")) else ""
-    return f"{model['name']} {model['id']} {model.get('execution_state', 'unknown')}{notebooks}"
+    given = f"{name}: " if (name := model.get("given_name")) else ""
+    state = model.get("execution_state", "unknown")
+    return f"{given}{model['name']} {model['id']} {state}{notebooks}"
 
 
 def variables(listing: Mapping[str, Any], limits: Limits) -> str:

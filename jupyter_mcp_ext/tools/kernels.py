@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from .. import render
 from .toolset import (
     CONTROL_KERNELS,
@@ -31,6 +35,27 @@ async def list_kernels(context: ToolContext) -> str:
         for name, spec in (await kernels.kernelspecs()).items()
     ]
     return "\n".join(["running:", *(running or ["none"]), "can be started:", *(specs or ["none"])])
+
+
+@TOOLSET.tool(
+    "Start kernel",
+    read_only=False,
+    destructive=False,
+    idempotent=False,
+    needs=[CONTROL_KERNELS],
+)
+async def start_kernel(
+    context: ToolContext,
+    name: str = "",
+    environment: Annotated[str, Field(description="Kernelspec.")] = "",
+    directory: str = "",
+) -> str:
+    """Start a kernel without a notebook, for execute_code; calls then name it by its name."""
+    services = context.services
+    directory = await services.contents.directory(directory)
+    connection = await services.kernels.start(name, environment, directory)
+    model = await services.kernels.describe(connection.kernel_id)
+    return f"Started {render.kernel(model)}."
 
 
 @TOOLSET.tool(

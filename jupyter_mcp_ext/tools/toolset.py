@@ -39,7 +39,7 @@ CONTROL_SESSIONS: Right = ("write", "sessions")
 Notebook = str
 CellReference = Annotated[str | int, Field(description="Id, id prefix or position.")]
 CellReferences = Annotated[str, Field(description='"all", or a list: "2,5-7,ab12cd34".')]
-Kernel = Annotated[str, Field(description="Kernel id or prefix.")]
+Kernel = str
 Pattern = Annotated[str, Field(description='Of names: "a*".')]
 After = Annotated[str | int, Field(description='"start", "end" or a cell.')]
 CellType = Literal["code", "markdown", "raw"]

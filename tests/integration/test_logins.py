@@ -280,6 +280,7 @@ READING: list[tuple[str, dict[str, Any]]] = [
     ("read_notebook", {"notebook": "{path}", "view": "full"}),
     ("read_cell", {"notebook": "{path}", "cell": 0}),
     ("get_execution", {"execution": "{execution}"}),
+    ("search_notebook", {"notebook": "{path}", "query": "first"}),
     ("close_notebook", {"notebook": "{path}"}),
 ]
 CHANGING: list[tuple[str, dict[str, Any], str]] = [
@@ -295,6 +296,7 @@ CHANGING: list[tuple[str, dict[str, Any], str]] = [
     ("move_cell", {"notebook": "{path}", "cell": 0, "after": "end"}, "write contents"),
     ("clear_outputs", {"notebook": "{path}", "cells": "all"}, "write contents"),
     ("execute_cell", {"notebook": "{path}", "cell": 1}, "write contents"),
+    ("start_kernel", {}, "write kernels"),
     ("restart_kernel", {"notebook": "{path}"}, "write kernels"),
     ("shutdown_kernel", {"notebook": "{path}"}, "write kernels"),
     ("open_notebook", {"notebook": "{path}", "kernel": "{kernel}"}, "write sessions"),
