@@ -10,9 +10,10 @@ from anyio import Event, create_task_group, sleep
 from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Enum, Float, Int, List
+from traitlets import Bool, Enum, Float, Int, List, Unicode
 
 from .contents import Contents
+from .environments import Environments
 from .executor import Executor
 from .handlers import MAX_BODY_BYTES, MCPHandler
 from .kernel import Kernels
@@ -48,6 +49,12 @@ class MCPExtension(ExtensionApp):
         config=True,
         help="Whether agents are offered only the tools that change nothing: they can read "
         "notebooks, outputs and variables, but neither edit nor run.",
+    )
+    environment_directories = List(
+        Unicode(),
+        ["~/envs", "~/.virtualenvs", "~/miniconda3/envs", "~/miniforge3/envs", "~/anaconda3/envs"],
+        config=True,
+        help="Where the environments are looked up that start_kernel is given by name.",
     )
     wait_seconds = Float(
         45.0,
@@ -92,6 +99,7 @@ class MCPExtension(ExtensionApp):
         self._settings = settings = self.serverapp.web_app.settings
         self._stopping = Event()
         self._kernels = Kernels(settings, self.spawn, self.kernel_start_timeout, self.log)
+        self._environments = Environments(settings, self.environment_directories)
         self._contents = Contents(settings)
         self._rooms = NotebookRooms(settings, self._contents)
         self._executor = Executor(
@@ -117,6 +125,7 @@ class MCPExtension(ExtensionApp):
         self._stopping.set()
         await asyncio.wait([self._owner], timeout=STOP_SECONDS)
         self._kernels.close()
+        self._environments.close()
 
     def current_activity(self) -> int | None:
         """The number of unfinished runs, which keeps an idle server from stopping itself."""
@@ -165,6 +174,7 @@ class MCPExtension(ExtensionApp):
             contents=self._contents,
             rooms=self._rooms,
             kernels=self._kernels,
+            environments=self._environments,
             executor=self._executor,
             variables=Variables(self._kernels),
             limits=limits,

@@ -56,6 +56,12 @@ class Contents:
             raise InvalidRequest(f"There is no directory {path!r}.", "list_files shows them.")
         return clean
 
+    def on_disk(self, path: str) -> str:
+        """Where a directory is on this machine's disk, "" if it is elsewhere."""
+        if not isinstance(self._manager, FileContentsManager):
+            return ""
+        return to_os_path(ApiPath(path), self._manager.root_dir)
+
     async def create_notebook(self, path: str, metadata: dict[str, Any]) -> str:
         """Make an empty notebook file; return its path.
 

@@ -5,6 +5,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── NotebookNotFound
 │   ├── CellNotFound
 │   ├── KernelNotFound
+│   ├── EnvironmentNotFound
 │   └── ExecutionNotFound
 ├── Conflict
 │   ├── WrongCellType
@@ -19,6 +20,7 @@ MCPExtensionError                  base, never raised itself
 ├── KernelProblem
 │   ├── KernelStartFailed
 │   ├── KernelEnded                it was another program's
+│   ├── EnvironmentUnusable
 │   ├── InterruptFailed
 │   └── NoSubshells
 ├── NotPermitted
@@ -72,6 +74,14 @@ class CellNotFound(NotFound):
 class KernelNotFound(NotFound):
     def __init__(self, kernel: str) -> None:
         super().__init__(f"There is no kernel {kernel!r}.", "Call list_kernels.")
+
+
+class EnvironmentNotFound(NotFound):
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"There is no environment {name!r}.",
+            f"Name a path, or one of: {', '.join(known) or 'none is known'}.",
+        )
 
 
 class ExecutionNotFound(NotFound):
@@ -158,6 +168,14 @@ class KernelStartFailed(KernelProblem):
         super().__init__(
             f"The kernel {name!r} did not start: {reason}.",
             f"Kernels that can be started: {', '.join(available) or 'none'}.",
+        )
+
+
+class EnvironmentUnusable(KernelProblem):
+    def __init__(self, python: str, reason: str, command: str) -> None:
+        super().__init__(
+            f"{python} cannot run a kernel: {reason}.",
+            f"If the user agrees, run: {command}" if command else "",
         )
 
 

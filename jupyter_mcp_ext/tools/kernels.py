@@ -47,13 +47,16 @@ async def list_kernels(context: ToolContext) -> str:
 async def start_kernel(
     context: ToolContext,
     name: str = "",
-    environment: Annotated[str, Field(description="Kernelspec.")] = "",
+    environment: Annotated[str, Field(description="Kernelspec, python, prefix or its name.")] = "",
     directory: str = "",
 ) -> str:
     """Start a kernel without a notebook, for execute_code; calls then name it by its name."""
     services = context.services
     directory = await services.contents.directory(directory)
-    connection = await services.kernels.start(name, environment, directory)
+    if environment:
+        await context.require(EXECUTE)
+    spec = await services.environments.kernelspec(environment, services.contents.on_disk(directory))
+    connection = await services.kernels.start(name, spec, directory)
     model = await services.kernels.describe(connection.kernel_id)
     return f"Started {render.kernel(model)}."
 

@@ -16,6 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from ..connection import KernelConnection
 from ..contents import Contents
 from ..elicitation import Elicitation
+from ..environments import Environments
 from ..errors import InvalidRequest, KernelNotFound, NotPermitted
 from ..executor import Executor
 from ..kernel import Kernels
@@ -60,6 +61,7 @@ class Services:
     contents: Contents
     rooms: NotebookRooms
     kernels: Kernels
+    environments: Environments
     executor: Executor
     variables: Variables
     limits: Limits

@@ -314,6 +314,7 @@ RUNNING: list[tuple[str, dict[str, Any]]] = [
         {"notebook": "{path}", "cell": 1, "old_text": "f", "new_text": "g", "execute": True},
     ),
     ("interrupt_kernel", {"notebook": "{path}"}),
+    ("start_kernel", {"environment": "python3"}),
     ("list_variables", {"notebook": "{path}"}),
     ("inspect_variable", {"kernel": "{kernel}", "name": "mark"}),
     ("open_notebook", {"notebook": "{path}", "kernel_name": "python3"}),

@@ -24,6 +24,17 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
     ),
     (errors.KernelNotFound("k"), "There is no kernel 'k'. Call list_kernels."),
     (
+        errors.EnvironmentNotFound("x", ["python3"]),
+        "There is no environment 'x'. Name a path, or one of: python3.",
+    ),
+    (
+        errors.EnvironmentUnusable(
+            "e/bin/python", "it has no ipykernel", "uv pip install ipykernel"
+        ),
+        "e/bin/python cannot run a kernel: it has no ipykernel. If the user agrees, run: uv pip "
+        "install ipykernel",
+    ),
+    (
         errors.KernelEnded("k"),
         "The kernel 'k' has ended with the program that owned it. Start it there again, or call "
         "list_kernels.",

@@ -24,7 +24,7 @@ LAYERS = [
     {"executor", "variables"},
     {"output_writer"},
     {"execution"},
-    {"outputs", "room", "kernel"},
+    {"outputs", "room", "kernel", "environments"},
     {"sessions", "starts"},
     {"notebook", "connection", "contents"},
     {"channels", "snippets", "stream_text"},
