@@ -21,7 +21,7 @@ from .room import NotebookRooms
 from .transport import Transport
 from .variables import Variables
 
-TOOLSETS = ("notebooks", "cells", "execution", "kernels", "files")
+TOOLSETS = ("notebooks", "cells", "execution", "kernels", "files", "history")
 """The names of all toolsets; the tools themselves are loaded with the SDK."""
 
 ACTIVITY_SECONDS = 20.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -12,12 +12,16 @@ from .journal import Journal, Kind
 
 
 class CellIndex:
-    """Follows all changes of the cells. `agents` are the origins of transactions of agents."""
+    """Follows all changes of the cells.
 
-    def __init__(self, ycells: Array[Any], agents: Set[str]) -> None:
+    An origin that is a text names the agent whose transaction it is. `undoing` names the one
+    whose step is being taken back.
+    """
+
+    def __init__(self, ycells: Array[Any]) -> None:
         self.journal = Journal()
+        self.undoing = ""
         self._ycells = ycells
-        self._agents = agents
         self._ids: list[str] | None = None
         self._subscription = ycells.observe_deep(self._follow)  # type: ignore[arg-type]
 
@@ -39,7 +43,8 @@ class CellIndex:
     # An observer that raises would make the writer raise, so surprises only drop what is known.
 
     def _follow(self, events: list[Any], transaction: ReadTransaction) -> None:
-        self.journal.begin(by_agent=transaction.origin in self._agents)
+        origin = transaction.origin
+        self.journal.begin(self.undoing or (origin if isinstance(origin, str) else ""))
         for event in events:
             if not event.path:
                 self._follow_cells(event)

@@ -15,6 +15,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── NotebookExists
 │   ├── StillOpen
 │   ├── ReadOnlyNotebook
+│   ├── UndoRefused
 │   └── RemovalNotConfirmed
 ├── InvalidRequest (ValueError)    arguments that name nothing that could exist
 ├── KernelProblem
@@ -144,6 +145,14 @@ class ReadOnlyNotebook(Conflict):
         super().__init__(
             f"{path!r} is read-only: a change could not be saved.",
             "execute_code runs code without changing it.",
+        )
+
+
+class UndoRefused(Conflict):
+    def __init__(self, cell: str) -> None:
+        super().__init__(
+            f"Undoing this would remove what others have written in cell {cell!r} since.",
+            "Read the cell, then edit or delete it on purpose.",
         )
 
 

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary, ref
 
 from anyio import Lock, move_on_after
 
+from .cell import Cell
 from .channels import Message, MessageHandler
 from .connection import InputHandler, KernelConnection, Run
 from .errors import (
@@ -25,7 +26,7 @@ from .errors import (
 )
 from .execution import Batch, Execution, Prompt, Status
 from .kernel import Kernels
-from .notebook import Cell, NotebookDocument
+from .notebook import NotebookDocument
 from .output_writer import OutputWriter
 from .outputs import OutputArea
 from .room import NotebookRooms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
@@ -36,14 +36,14 @@ class Journal:
     """Begins when the notebook is loaded, and keeps the last step of each kind for each cell."""
 
     def __init__(self) -> None:
+        self.author = ""
         self.restart()
 
     def restart(self) -> None:
         """Forget everything, since something happened that is not known."""
         self._epoch = uuid4().hex[:4]
         self._step = 0
-        self._by_agent = False
-        self._cells: dict[str, dict[tuple[Kind, bool], int]] = {}
+        self._cells: dict[str, dict[tuple[Kind, str], int]] = {}
         self._removed: OrderedDict[str, int] = OrderedDict()
         self._complete_from = 0
 
@@ -52,17 +52,17 @@ class Journal:
         """Names this moment, for `since`."""
         return f"{self._epoch}.{self._step}"
 
-    def begin(self, *, by_agent: bool) -> None:
-        """What is noted from here on is one step, made by an agent or by others."""
+    def begin(self, author: str) -> None:
+        """What is noted from here on is one step of this agent, or of others for ""."""
         self._step += 1
-        self._by_agent = by_agent
+        self.author = author
 
     def note(self, cell_id: str, kind: Kind) -> None:
         """Note what happened to a cell in this step."""
         steps = self._cells.setdefault(cell_id, {})
         if kind == "ran" and self._last(cell_id, "started") <= self._last(cell_id, "ran"):
-            steps["started", self._by_agent] = self._step  # A run that was shown at its end only.
-        steps[kind, self._by_agent] = self._step
+            steps["started", self.author] = self._step  # A run that was shown at its end only.
+        steps[kind, self.author] = self._step
         self._removed.pop(cell_id, None)
 
     def note_removed(self, cell_id: str) -> None:
@@ -87,16 +87,21 @@ class Journal:
         removed = [cell_id for cell_id, step in self._removed.items() if step > int(number)]
         return Changes({cell_id: words for cell_id, words in told.items() if words}, removed)
 
+    def authors(self, cell_id: str, kinds: Iterable[Kind], mark: str) -> set[str]:
+        """Who did one of these to the cell after a mark of this journal."""
+        after, steps = int(mark.partition(".")[2]), self._cells.get(cell_id, {})
+        return {who for (kind, who), step in steps.items() if kind in kinds and step > after}
+
     def _told(self, cell_id: str, after: int) -> str:
-        steps = self._cells[cell_id]
         words = []
         for kind, word in TOLD.items():
-            who = [by_agent for by_agent in (True, False) if steps.get((kind, by_agent), 0) > after]
-            if who:
-                names = " and ".join("an agent" if by_agent else "others" for by_agent in who)
-                words.append(f"{word} by {names}")
+            who = self.authors(cell_id, [kind], f".{after}")
+            names = ["an agent"] if any(who) else []
+            names += ["others"] if "" in who else []
+            if names:
+                words.append(f"{word} by {' and '.join(names)}")
         return ", ".join(words)
 
     def _last(self, cell_id: str, kind: Kind) -> int:
         steps = self._cells.get(cell_id, {})
-        return max(steps.get((kind, True), 0), steps.get((kind, False), 0))
+        return max((step for (known, _), step in steps.items() if known == kind), default=0)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from uuid import uuid4
 
 from jupyter_ydoc import YNotebook
 from pycrdt import Awareness, Map, Text, Transaction
 
+from .cell import Cell, snapshot
 from .cell_index import CellIndex
 from .errors import (
     AmbiguousMatch,
@@ -23,39 +23,13 @@ from .errors import (
 from .journal import Journal
 from .references import candidates, label, resolve, resolve_many
 from .text_edits import Span, changed_spans, count_overlapping, find_spans
+from .undo import Undo
 
 EDIT_ORIGIN = "mcp-edit"
 """Origin of the transactions that change the notebook on an agent's behalf."""
 
 OUTPUT_ORIGIN = "mcp-output"
 """Origin of the transactions that write what a run produced; never part of an undo."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell as it was at one moment.
-
-    `outputs` are nbformat outputs with the text of streams joined to one string.
-    `execution_state` is "idle" or "running" for code cells, "" for others.
-    `position` is 0-based and for display: it may be stale as soon as somebody edits.
-    """
-
-    id: str
-    position: int
-    type: str
-    source: str
-    outputs: tuple[dict[str, Any], ...] = ()
-    execution_count: int | None = None
-    execution_state: str = ""
-    metadata: dict[str, Any] = field(default_factory=dict)
-    attachments: dict[str, Any] = field(default_factory=dict)
-    is_stale: bool = False
-    """Whether it is known that the source was edited since it ran."""
-
-    @property
-    def label(self) -> str:
-        """How every answer names a cell: `[position] id`."""
-        return label(self.position, self.id)
 
 
 class NotebookDocument:
@@ -76,7 +50,9 @@ class NotebookDocument:
         self.settled = settled
         self._ynotebook = ynotebook
         self._ycells = ynotebook.ycells
-        self._index = CellIndex(self._ycells, {EDIT_ORIGIN, OUTPUT_ORIGIN})
+        self._index = CellIndex(self._ycells)
+        self._undo = Undo(self._ycells, self._index)
+        self._origin = EDIT_ORIGIN
 
     def close(self) -> None:
         """Stop following the cells; the room may live on."""
@@ -160,15 +136,42 @@ class NotebookDocument:
 
     # Editing
 
-    def transaction(self, origin: str = EDIT_ORIGIN) -> AbstractContextManager[Transaction]:
-        """One change that everybody sees at once. Nothing may be awaited inside.
+    @contextmanager
+    def edited_by(self, agent: str) -> Iterator[None]:
+        """What is edited inside is one step that this agent can undo. Nothing may be awaited."""
+        self._origin, mark = f"{EDIT_ORIGIN}:{agent}", self.journal.mark
+        self._undo.follow(self._origin)
+        try:
+            yield
+            self._undo.note(self._origin, mark)
+        finally:
+            self._origin = EDIT_ORIGIN
+
+    def undo(self, agent: str) -> bool:
+        """Take back this agent's last step; False if it has none here.
+
+        Raises:
+            ReadOnlyNotebook: it could not be saved.
+            UndoRefused: others have written in a cell that this would remove.
+        """
+        self.check_writable()
+        if not self._undo.take_back(f"{EDIT_ORIGIN}:{agent}"):
+            return False
+        with self.transaction():
+            self.mark_dirty()
+        return True
+
+    def transaction(self, origin: str = "") -> AbstractContextManager[Transaction]:
+        """One change that everybody sees at once, an edit unless `origin` says otherwise.
+
+        Nothing may be awaited inside.
 
         Raises:
             ReadOnlyNotebook: it is an edit, and could not be saved.
         """
-        if origin == EDIT_ORIGIN:
+        if not origin:
             self.check_writable()
-        return self._ynotebook.ydoc.transaction(origin=origin)
+        return self._ynotebook.ydoc.transaction(origin=origin or self._origin)
 
     def check_writable(self) -> None:
         """Go on only if changes can be saved.
@@ -321,20 +324,7 @@ class NotebookDocument:
         return next(cell_id for cell_id in ids if cell_id not in self.cell_ids)
 
     def _snapshot(self, raw: dict[str, Any], position: int) -> Cell:
-        count, outputs = raw.get("execution_count"), tuple(raw.get("outputs") or ())
-        cell_id, has_run = str(raw.get("id")), count is not None or bool(outputs)
-        return Cell(
-            id=cell_id,
-            position=position,
-            type=str(raw.get("cell_type")),
-            source=str(raw.get("source", "")),
-            outputs=outputs,
-            execution_count=None if count is None else int(count),
-            execution_state=str(raw.get("execution_state", "")),
-            metadata=raw.get("metadata") or {},
-            attachments=raw.get("attachments") or {},
-            is_stale=has_run and self.journal.is_stale(cell_id),
-        )
+        return snapshot(raw, position, is_edited=self.journal.is_stale(str(raw.get("id"))))
 
 
 def names_in(awareness: Awareness | None) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mcp_types import ImageContent
 
-from .notebook import Cell
+from .cell import Cell
 from .output_blocks import Block, Limits, encodable, fitted, to_blocks
 from .output_parts import format_size, is_error, summary
 from .search import Match

@@ -9,8 +9,8 @@ from typing import Literal
 
 import regex
 
+from .cell import Cell
 from .errors import InvalidRequest, Unavailable
-from .notebook import Cell
 from .output_parts import is_error, part_of
 
 Within = Literal["all", "source", "outputs", "errors", "stale"]

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from . import cells, execution, files, kernels, notebooks
+from . import cells, execution, files, history, kernels, notebooks
 
-TOOLSETS = (notebooks.TOOLSET, cells.TOOLSET, execution.TOOLSET, kernels.TOOLSET, files.TOOLSET)
+TOOLSETS = (
+    notebooks.TOOLSET,
+    cells.TOOLSET,
+    execution.TOOLSET,
+    kernels.TOOLSET,
+    files.TOOLSET,
+    history.TOOLSET,
+)

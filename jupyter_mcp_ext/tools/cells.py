@@ -7,8 +7,9 @@ from typing import Literal
 
 from mcp_types import TextContent
 
+from ..cell import Cell
 from ..errors import RemovalNotConfirmed, WrongCellType
-from ..notebook import Cell, NotebookDocument
+from ..notebook import NotebookDocument
 from ..output_blocks import Block
 from .running import answer
 from .toolset import (
@@ -53,7 +54,8 @@ async def insert_cell(
         await context.require(EXECUTE)
         _check_runs("The new cell", cell_type)
     async with context.services.rooms.open(notebook) as document:
-        cell = document.insert_cell(source, cell_type, after, trusted=execute)
+        with document.edited_by(context.agent):
+            cell = document.insert_cell(source, cell_type, after, trusted=execute)
         text = f"{cell.label} inserted ({cell.type}) {_between(document, cell)}"
         return await _written(context, document, cell, text, execute, wait_seconds)
 
@@ -76,7 +78,8 @@ async def edit_cell(
         if execute:
             found = document.cell(cell)
             _check_runs(found.label, found.type)
-        before, now = document.replace_text(cell, old_text, new_text, replace_all)
+        with document.edited_by(context.agent):
+            before, now = document.replace_text(cell, old_text, new_text, replace_all)
         text = f"{now.label} edited\n{_diff(before, now)}"
         return await _written(context, document, now, text, execute, wait_seconds)
 
@@ -100,7 +103,8 @@ async def overwrite_cell(
         if execute:
             found = document.cell(cell)
             _check_runs(found.label, found.type if cell_type == "keep" else cell_type)
-        before, now = document.replace_source(cell, source, cell_type)
+        with document.edited_by(context.agent):
+            before, now = document.replace_source(cell, source, cell_type)
         text = f"{now.label} overwritten ({now.type})\n{_diff(before, now)}"
         return await _written(context, document, now, text, execute, wait_seconds)
 
@@ -116,7 +120,8 @@ async def delete_cells(
         chosen, total = document.resolve_many(cells), len(document.cell_ids)
         if len(chosen) > max(FEW, total * MOST) and not confirm_removal:
             raise RemovalNotConfirmed(len(chosen), total)
-        deleted = document.delete_cells(chosen)
+        with document.edited_by(context.agent):
+            deleted = document.delete_cells(chosen)
         left = len(document.cell_ids)
     listed = "\n".join(f"{cell.label} deleted: {_first_line(cell)}" for cell in deleted)
     return f"{listed}\n{left} cells are left."
@@ -128,7 +133,8 @@ async def move_cell(
 ) -> str:
     """Move a cell; its id and outputs stay."""
     async with context.services.rooms.open(notebook) as document:
-        now = document.move_cell(cell, after)
+        with document.edited_by(context.agent):
+            now = document.move_cell(cell, after)
         return f"{now.label} moved {_between(document, now)}"
 
 
@@ -138,7 +144,8 @@ async def move_cell(
 async def clear_outputs(context: ToolContext, notebook: Notebook, cells: CellReferences) -> str:
     """Clear the outputs of code cells."""
     async with context.services.rooms.open(notebook) as document:
-        cleared = document.clear_outputs(document.resolve_many(cells))
+        with document.edited_by(context.agent):
+            cleared = document.clear_outputs(document.resolve_many(cells))
     labels = ", ".join(cell.label for cell in cleared)
     return f"Cleared: {labels}" if cleared else "There is no code cell among these."
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ..cell import Cell
 from ..errors import InvalidRequest, WrongCellType
-from ..notebook import Cell
 from ..output_blocks import Block
 from .running import answer, poll
 from .toolset import (

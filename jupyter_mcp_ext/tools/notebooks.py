@@ -12,9 +12,10 @@ from mcp_types import TextContent
 from pydantic import Field, WithJsonSchema
 
 from .. import render
+from ..cell import Cell
 from ..journal import Changes
 from ..kernel import Kernels
-from ..notebook import Cell, NotebookDocument
+from ..notebook import NotebookDocument
 from ..output_blocks import Block, Limits
 from ..search import Within, search
 from ..text import count, printable

@@ -38,8 +38,8 @@ CONTROL_SESSIONS: Right = ("write", "sessions")
 # The same argument has the same name, type and words in every tool. What all tools share is said
 # once, in the server's instructions: models pay for each of these words on every request.
 Notebook = str
-CellReference = Annotated[str | int, Field(description="Id, id prefix or position.")]
-CellReferences = Annotated[str, Field(description='"all", or a list: "2,5-7,ab12cd34".')]
+CellReference = str | int
+CellReferences = str
 Kernel = str
 Pattern = Annotated[str, Field(description='Of names: "a*".')]
 After = Annotated[str | int, Field(description='"start", "end" or a cell.')]
@@ -72,11 +72,13 @@ class Services:
 class ToolContext:
     """One call: the services, and who calls.
 
+    `agent` tells one agent from others: its MCP session, or else its login and its client's name.
     `is_permitted` asks Jupyter's authorizer about the login of this request. `client_left`
     tells whether the client closed the connection. `report_progress` takes seconds and words.
     """
 
     tool: str
+    agent: str
     services: Services
     is_permitted: Callable[[str, str], Awaitable[bool]]
     client_left: Callable[[], bool]

@@ -296,6 +296,7 @@ CHANGING: list[tuple[str, dict[str, Any], str]] = [
     ("move_cell", {"notebook": "{path}", "cell": 0, "after": "end"}, "write contents"),
     ("clear_outputs", {"notebook": "{path}", "cells": "all"}, "write contents"),
     ("execute_cell", {"notebook": "{path}", "cell": 1}, "write contents"),
+    ("undo", {"notebook": "{path}"}, "write contents"),
     ("start_kernel", {}, "write kernels"),
     ("restart_kernel", {"notebook": "{path}"}, "write kernels"),
     ("shutdown_kernel", {"notebook": "{path}"}, "write kernels"),

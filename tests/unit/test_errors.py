@@ -71,6 +71,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "changing it.",
     ),
     (
+        errors.UndoRefused("ab12"),
+        "Undoing this would remove what others have written in cell 'ab12' since. Read the cell, "
+        "then edit or delete it on purpose.",
+    ),
+    (
         errors.RemovalNotConfirmed(9, 10),
         "This would delete 9 of 10 cells. Pass confirm_removal=true if that is what the user "
         "wants.",

@@ -12,29 +12,6 @@ from jupyter_mcp_ext.journal import Changes, Journal
 from jupyter_mcp_ext.notebook import NotebookDocument
 
 
-async def settled() -> None:
-    return
-
-
-@pytest.fixture
-def ynotebook() -> YNotebook:
-    ynotebook = YNotebook()
-    cells = [
-        {"cell_type": "code", "id": f"{name * 4}", "source": name, "metadata": {}, "outputs": []}
-        | {"execution_count": 1 if name == "b" else None}
-        for name in "abc"
-    ]
-    ynotebook.set({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-    return ynotebook
-
-
-@pytest.fixture
-def document(ynotebook: YNotebook) -> NotebookDocument:
-    document = NotebookDocument(ynotebook, "a.ipynb", settled)
-    assert document.cell_ids == ["aaaa", "bbbb", "cccc"]
-    return document
-
-
 def changes(document: NotebookDocument, mark: str) -> Changes:
     found = document.journal.since(mark)
     assert found is not None
@@ -122,10 +99,10 @@ def test_a_bounded_number_of_removed_cells_is_known(monkeypatch: pytest.MonkeyPa
     journal = Journal()
     mark = journal.mark
     for number in range(2):
-        journal.begin(by_agent=False)
+        journal.begin("")
         journal.note_removed(str(number))
     assert journal.since(mark) == Changes({}, ["0", "1"])
-    journal.begin(by_agent=False)
+    journal.begin("")
     journal.note_removed("2")
     assert journal.since(mark) is None
     epoch = mark.partition(".")[0]

@@ -28,7 +28,8 @@ LAYERS = [
     {"sessions", "starts"},
     {"notebook", "connection", "contents"},
     {"channels", "snippets", "stream_text"},
-    {"cell_index"},
+    {"undo"},
+    {"cell", "cell_index"},
     {"references", "text_edits", "journal"},
     {"errors"},
 ]
@@ -41,7 +42,7 @@ HOMES = {
     "traitlets": {"app", "cli"},
     "tornado": {"handlers", "contents", "sessions", "channels"},
     "jupyter_server_ydoc": {"room"},
-    "pycrdt": {"cell_index", "notebook", "outputs"},
+    "pycrdt": {"cell_index", "notebook", "outputs", "undo"},
     "jupyter_ydoc": {"notebook"},
     "zmq": {"channels"},
     "jupyter_client": {"channels"},

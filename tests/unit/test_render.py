@@ -15,7 +15,7 @@ from mcp_types import ImageContent, TextContent
 from PIL import Image
 
 from jupyter_mcp_ext import render, sending
-from jupyter_mcp_ext.notebook import Cell
+from jupyter_mcp_ext.cell import Cell
 from jupyter_mcp_ext.output_blocks import Limits
 from jupyter_mcp_ext.text import markup_lines, terminal_lines
 

@@ -9,8 +9,8 @@ import pytest
 
 from jupyter_mcp_ext import render
 from jupyter_mcp_ext import search as search_module
+from jupyter_mcp_ext.cell import Cell
 from jupyter_mcp_ext.errors import InvalidRequest, Unavailable
-from jupyter_mcp_ext.notebook import Cell
 from jupyter_mcp_ext.search import Match, Within, search
 
 ERROR = {"output_type": "error", "ename": "KeyError", "evalue": "'price'", "traceback": []}

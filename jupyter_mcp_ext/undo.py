@@ -1,0 +1,98 @@
+"""Take back the last edits of an agent in one live notebook, and nobody else's."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pycrdt import Array, UndoManager
+
+from .cell_index import CellIndex
+from .errors import UndoRefused
+from .journal import Kind
+
+MAX_AGENTS = 16
+"""How many agents can undo in one notebook; who edited longest ago is forgotten."""
+
+MAX_STEPS = 1000
+"""After how many steps of an agent they are forgotten, with all that they have deleted."""
+
+MADE: Sequence[Kind] = ("added", "moved", "replaced")
+"""What makes a cell anew, so that undoing it removes what is there now."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    mark: str
+    made: Sequence[str]
+    """The cells that undoing it would remove, with all that others have written in them."""
+
+
+@dataclass
+class _Edits:
+    manager: UndoManager
+    steps: list[_Step] = field(default_factory=list)
+
+
+class Undo:
+    """The steps of each agent; agents are named by the origin of their transactions."""
+
+    def __init__(self, ycells: Array[Any], index: CellIndex) -> None:
+        self._ycells = ycells
+        self._index = index
+        self._edits: OrderedDict[str, _Edits] = OrderedDict()
+
+    def follow(self, agent: str) -> None:
+        """What the agent does from here on can be undone."""
+        if agent not in self._edits:
+            manager = UndoManager(scopes=[self._ycells], capture_timeout_millis=0)
+            manager.include_origin(agent)
+            self._edits[agent] = _Edits(manager)
+        self._edits.move_to_end(agent)
+        if len(self._edits) > MAX_AGENTS:
+            self._edits.popitem(last=False)
+
+    def note(self, agent: str, mark: str) -> None:
+        """What the agent did since the mark is one step, if it did anything."""
+        edits, journal = self._edits[agent], self._index.journal
+        if journal.mark == mark:
+            return
+        changes = journal.since(mark)
+        made = [
+            cell_id
+            for cell_id in (changes.cells if changes else ())
+            if agent in journal.authors(cell_id, MADE, mark)
+        ]
+        edits.steps.append(_Step(journal.mark, made))
+        if len(edits.steps) > MAX_STEPS:
+            edits.manager.clear()
+            edits.steps.clear()
+
+    def take_back(self, agent: str) -> bool:
+        """Undo the agent's last step; False if there is none.
+
+        Raises:
+            UndoRefused: others have written in a cell that would be removed.
+        """
+        edits = self._edits.get(agent)
+        if edits is None or not edits.steps:
+            return False
+        step = edits.steps[-1]
+        for cell_id in step.made:
+            self._check(agent, cell_id, step.mark)
+        self._index.undoing = agent
+        try:
+            edits.steps.pop()
+            return edits.manager.undo()
+        finally:
+            self._index.undoing = ""
+
+    def _check(self, agent: str, cell_id: str, mark: str) -> None:
+        journal = self._index.journal
+        if mark.partition(".")[0] != journal.mark.partition(".")[0]:
+            raise UndoRefused(cell_id)
+        writers = journal.authors(cell_id, ("edited", *MADE), mark) - {agent}
+        if writers:
+            raise UndoRefused(cell_id)

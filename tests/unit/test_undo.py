@@ -1,0 +1,114 @@
+"""Taking back an agent's own edits, and nobody else's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from jupyter_ydoc import YNotebook
+
+from jupyter_mcp_ext import undo
+from jupyter_mcp_ext.errors import TextNotFound, UndoRefused
+from jupyter_mcp_ext.notebook import OUTPUT_ORIGIN, NotebookDocument
+
+
+def sources(document: NotebookDocument) -> list[str]:
+    return [cell.source for cell in document.cells()]
+
+
+def edit(document: NotebookDocument, agent: str, method: str, *arguments: Any) -> Any:
+    with document.edited_by(agent):
+        return getattr(document, method)(*arguments)
+
+
+def test_each_call_is_one_step_and_the_last_is_taken_back_first(
+    document: NotebookDocument,
+) -> None:
+    edit(document, "x", "replace_source", "aaaa", "a = 1")
+    edit(document, "x", "delete_cells", ["bbbb", "cccc"])
+    edit(document, "x", "insert_cell", "new")
+    assert document.undo("x") and sources(document) == ["a = 1"]
+    assert document.undo("x") and sources(document) == ["a = 1", "b", "c"]
+    assert document.undo("x") and sources(document) == ["a", "b", "c"]
+    assert not document.undo("x")
+
+
+def test_a_deleted_cell_comes_back_with_its_place_id_and_outputs(
+    document: NotebookDocument, ynotebook: YNotebook
+) -> None:
+    ynotebook.ycells[1]["outputs"].append({"output_type": "stream", "name": "stdout", "text": "1"})
+    before = document.cells()
+    edit(document, "x", "delete_cells", ["bbbb"])
+    assert document.undo("x")
+    assert document.cells() == before
+
+
+def test_a_moved_cell_goes_back(document: NotebookDocument) -> None:
+    edit(document, "x", "move_cell", "aaaa", "end")
+    assert sources(document) == ["b", "c", "a"]
+    assert document.undo("x") and sources(document) == ["a", "b", "c"]
+
+
+def test_what_others_wrote_stays(document: NotebookDocument, ynotebook: YNotebook) -> None:
+    edit(document, "x", "replace_text", "aaaa", "a", "agent")
+    ynotebook.ycells[0]["source"].insert(0, "person ")
+    edit(document, "y", "replace_source", "bbbb", "other agent")
+    document.replace_source("cccc", "the server")
+    assert document.undo("x")
+    assert sources(document) == ["person a", "other agent", "the server"]
+    assert not document.undo("x")
+    assert document.undo("y")
+    assert sources(document) == ["person a", "b", "the server"]
+
+
+@pytest.mark.parametrize("method", ["insert_cell", "move_cell"])
+def test_a_cell_in_which_others_wrote_since_is_not_removed(
+    document: NotebookDocument, ynotebook: YNotebook, method: str
+) -> None:
+    arguments = ("aaaa", "end") if method == "move_cell" else ("new",)
+    cell = edit(document, "x", method, *arguments)
+    ynotebook.ycells[cell.position]["source"].insert(0, "person ")
+    before = document.cells()
+    for _ in range(2):
+        with pytest.raises(UndoRefused, match=cell.id):
+            document.undo("x")
+    assert document.cells() == before
+
+
+def test_what_a_run_wrote_into_a_new_cell_goes_with_it(document: NotebookDocument) -> None:
+    cell = edit(document, "x", "insert_cell", "1")
+    with document.transaction(OUTPUT_ORIGIN):
+        ycell = document.ycell(cell.id)
+        assert ycell is not None
+        ycell["outputs"].append({"output_type": "stream", "name": "stdout", "text": "1"})
+        ycell["execution_count"] = 1
+    assert document.undo("x") and sources(document) == ["a", "b", "c"]
+
+
+def test_an_edit_that_changed_nothing_is_no_step(document: NotebookDocument) -> None:
+    edit(document, "x", "replace_source", "aaaa", "a = 1")
+    edit(document, "x", "replace_source", "aaaa", "a = 1")
+    with pytest.raises(TextNotFound):
+        edit(document, "x", "replace_text", "aaaa", "nothing", "")
+    assert document.undo("x") and sources(document) == ["a", "b", "c"]
+
+
+def test_undoing_is_told_as_the_agents_doing(document: NotebookDocument) -> None:
+    edit(document, "x", "replace_source", "aaaa", "a = 1")
+    mark = document.journal.mark
+    document.undo("x")
+    changes = document.journal.since(mark)
+    assert changes is not None and changes.cells == {"aaaa": "edited by an agent"}
+
+
+def test_a_bounded_number_of_agents_and_steps_is_known(
+    document: NotebookDocument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo, "MAX_AGENTS", 2)
+    monkeypatch.setattr(undo, "MAX_STEPS", 2)
+    for agent in ("x", "y", "z"):
+        edit(document, agent, "insert_cell", agent)
+    assert not document.undo("x") and document.undo("y") and document.undo("z")
+    for _ in range(3):
+        edit(document, "y", "insert_cell", "y")
+    assert not document.undo("y")
