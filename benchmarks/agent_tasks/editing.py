@@ -168,8 +168,7 @@ async def _type_on(ada: Peer) -> None:
     for number in count():
         if number % NOTE_EVERY == 0 and number < NOTE_EVERY * MAX_NOTES:
             note = {"cell_type": "markdown", "source": f"note {number}", "metadata": {}}
-            ada.notebook.append_cell(note)
-            ada.notebook.ycells.move(len(ada.notebook.ycells) - 1, 0)
+            ada.notebook.ycells.insert(0, ada.notebook.create_ycell(note))
         source = ada.source_of("shortest")
         source += "x" if number else "  # x"
         await anyio.sleep(KEYSTROKE_SECONDS)

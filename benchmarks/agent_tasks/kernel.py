@@ -1,70 +1,82 @@
-"""A kernel as the scene uses it: past the server, by its connection file."""
+"""A kernel as a person uses it: by the websocket that JupyterLab has too."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from jupyter_client.asynchronous.client import AsyncKernelClient
+import anyio
 from nbformat.v4 import output_from_msg
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from tests.server import Server
 
 RUN_SECONDS = 60
 OUTPUTS = {"stream", "display_data", "execute_result", "error"}
 
+Message = dict[str, Any]
+
 
 class Kernel:
-    """A kernel of the server, with a client of its own for each run."""
+    """A running kernel of the server; each run has a connection of its own."""
 
-    def __init__(self, kernel_id: str, connection_file: Path, server: Server) -> None:
+    def __init__(self, kernel_id: str, server: Server) -> None:
         self.id = kernel_id
-        self._connection_file = connection_file
         self._server = server
 
     async def run(self, code: str) -> tuple[list[Any], int]:
         """Run code as a person does; returns its outputs and its execution count."""
-        outputs: list[Any] = []
-
-        def keep(message: dict[str, Any]) -> None:
+        outputs = []
+        async for message in self._answers(code):
             if message["msg_type"] in OUTPUTS:
                 outputs.append(output_from_msg(message))
-
-        async with self._client() as client:
-            reply = await client.execute_interactive(
-                code, output_hook=keep, timeout=RUN_SECONDS, allow_stdin=False
-            )
-        return outputs, reply["content"]["execution_count"]
+            elif message["msg_type"] == "execute_input":
+                count = int(message["content"]["execution_count"])
+        return outputs, count
 
     async def value(self, expression: str) -> str:
-        """The text of an expression's value; the notebook's history does not see it."""
-        async with self._client() as client:
-            reply = await client.execute_interactive(
-                "", silent=True, user_expressions={"value": expression}, timeout=RUN_SECONDS
-            )
-        result = reply["content"]["user_expressions"]["value"]
-        return str(result["data"]["text/plain"] if result["status"] == "ok" else result["ename"])
+        """The text of an expression's value, or the name of its error; leaves no trace."""
+        async for message in self._answers("", silent=True, user_expressions={"it": expression}):
+            if message["msg_type"] == "execute_reply":
+                it = message["content"]["user_expressions"]["it"]
+        return str(it["data"]["text/plain"] if it["status"] == "ok" else it["ename"])
 
     async def start(self, code: str) -> None:
-        """Have code running, and leave it."""
-        async with self._client() as client:
-            client.execute(code)
-            while (await client.get_iopub_msg(timeout=RUN_SECONDS))["msg_type"] != "stream":
-                pass
+        """Have code running that prints at once, and leave it."""
+        async for message in self._answers(code):
+            if message["msg_type"] == "stream":
+                break
 
     async def state(self) -> str:
         model = await self._server.get(f"api/kernels/{self.id}")
         return str(model["execution_state"])
 
+    async def _answers(self, code: str, **more: Any) -> AsyncIterator[Message]:
+        """The messages that answer a request, until the reply and the end of its output."""
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
+        header = {"msg_id": uuid4().hex, "msg_type": "execute_request", "session": uuid4().hex}
+        header |= {"version": "5.3", "username": "ada"}
+        request = {"header": header, "parent_header": {}, "metadata": {}, "channel": "shell"}
+        async with self._connect() as socket:
+            await socket.write_message(json.dumps(request | {"content": content | more}))
+            awaited = {"execute_reply", "idle"}
+            while awaited:
+                with anyio.fail_after(RUN_SECONDS):
+                    message = json.loads(str(await socket.read_message()))
+                if message["parent_header"].get("msg_id") == header["msg_id"]:
+                    awaited -= {message["msg_type"], message["content"].get("execution_state")}
+                    yield message
+
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[AsyncKernelClient]:
-        client = AsyncKernelClient(connection_file=str(self._connection_file))
-        client.load_connection_file()
-        client.start_channels()
+    async def _connect(self) -> AsyncIterator[WebSocketClientConnection]:
+        base = self._server.url.replace("http", "ws", 1)
+        url = f"{base}api/kernels/{self.id}/channels?token={self._server.token}"
+        socket = await websocket_connect(HTTPRequest(url))
         try:
-            await client.wait_for_ready(timeout=RUN_SECONDS)
-            yield client
+            yield socket
         finally:
-            client.stop_channels()
+            socket.close()

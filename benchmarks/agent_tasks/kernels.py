@@ -25,19 +25,16 @@ async def prepare_long(scene: Scene) -> None:
 
 
 async def _watch_note(scene: Scene, ada: Peer) -> None:
-    """Notes whether the cell was still running when the note appeared."""
+    """Notes whether the run had not ended yet when the note appeared."""
     await ada.wait_until(lambda: "Simulation started" in ada.sources(), WATCH_SECONDS)
-    cell = by_id(ada.cells())["simulate"]
-    running = ada.notebook.ycells[ada.position_of("simulate")].get("execution_state") == "running"
-    is_started = running or "started" in outputs_text(cell)
-    scene.facts["was beside"] = is_started and "energy" not in outputs_text(cell)
+    scene.facts["was beside"] = "energy" not in outputs_text(by_id(ada.cells())["simulate"])
 
 
 async def check_long(scene: Scene, answer: str) -> None:
     cells = by_id(await scene.cells())
     energy = str(scene.facts["energy"])
     require(energy in outputs_text(cells["simulate"]), "the simulation ran to its end")
-    require(scene.facts.get("was beside", False), "the note was made while it ran")
+    require(scene.facts.get("was beside", False), "the note was made before it ended")
     require(energy in numbers_in(answer), "the answer tells the energy")
 
 
@@ -124,7 +121,7 @@ async def check_death(scene: Scene, answer: str) -> None:
 
 async def recover_from_death(player: Player, scene: Scene) -> str:
     died = await player.tell("execute_cells", notebook=scene.notebook)
-    deadly = next(line for line in died.split("\n") if "kernel_died" in line).split()[1]
+    deadly = next(line for line in died.split("\n") if "status: kernel_died" in line).split()[1]
     outline = sections(await player.tell("read_notebook", notebook=scene.notebook))
     cell = next(each.cell_id for each in outline if "chunk = 500" in each.facts)
     edit = {"cell": cell, "old_text": "500", "new_text": "10"}

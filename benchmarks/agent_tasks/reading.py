@@ -137,7 +137,7 @@ async def check_picture(scene: Scene, answer: str) -> None:
 
 def tallest_bar(picture: str) -> str:
     """Which of the three colours a picture in base64 has most of."""
-    pixels = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
+    pixels = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGBA").convert("RGB")
     counts = dict.fromkeys(COLOURS, 0)
     for count, (red, green, blue) in pixels.getcolors(pixels.width * pixels.height) or []:
         strongest = max(zip((red, green, blue), COLOURS, strict=True))

@@ -56,16 +56,7 @@ class Scene:
         kernel = {"name": "python3"}
         model = {"path": path, "name": path, "type": "notebook", "kernel": kernel}
         answer = await self.server.http.post("api/sessions", json=model)
-        return await self.kernel_of_id(answer.raise_for_status().json()["kernel"]["id"])
-
-    async def kernel_of(self, path: str) -> Kernel | None:
-        """The running kernel of a notebook."""
-        sessions = await self.server.sessions_of(path)
-        return await self.kernel_of_id(sessions[0]["kernel"]["id"]) if sessions else None
-
-    async def kernel_of_id(self, kernel_id: str) -> Kernel:
-        runtime = self.server.root.parent / "runtime"
-        return Kernel(kernel_id, runtime / f"kernel-{kernel_id}.json", self.server)
+        return Kernel(answer.raise_for_status().json()["kernel"]["id"], self.server)
 
     async def run_cells(self, path: str, kernel: Kernel, *cell_ids: str) -> None:
         """Run cells and write their outputs to the file; nobody may have it open yet."""
