@@ -13,8 +13,8 @@ from anyio import to_thread
 
 from tests.server import Server, run_server
 
-from . import TASKS
-from .playing import heading, play, row, totals
+from . import TASKS, rival
+from .playing import Result, heading, play, row, totals
 from .scene import open_scene
 from .task import NotDone, Task
 
@@ -24,9 +24,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("tasks", nargs="*", metavar="TASK", help="play these; otherwise all")
     parser.add_argument("--list", action="store_true", help="name all tasks")
     parser.add_argument("--serve", metavar="TASK", help="have one played by an agent of yours")
-    rival = "play on jupyter-mcp-server too; the Python that has it, or RIVAL_PYTHON"
-    parser.add_argument("--rival", metavar="PYTHON", default=os.environ.get("RIVAL_PYTHON"))
-    parser.epilog = f"--rival: {rival}"
+    help = "play with jupyter-mcp-server too, which this Python has; or set RIVAL_PYTHON"
+    environment = os.environ.get("RIVAL_PYTHON")
+    parser.add_argument("--rival", metavar="PYTHON", default=environment, help=help)
     chosen = parser.parse_args()
     for name in [*chosen.tasks, *filter(None, [chosen.serve])]:
         if name not in TASKS:
@@ -34,15 +34,31 @@ def arguments() -> argparse.Namespace:
     return chosen
 
 
-async def play_all(server: Server, tasks: list[Task]) -> bool:
-    """Play with our own tools and print the table; whether all were done."""
+async def play_ours(server: Server, tasks: list[Task]) -> list[Result]:
+    """Play with our own tools and print the table."""
     print(heading("jupyter_mcp_ext: bytes of JSON"))
     results = []
     for task in tasks:
         results.append(await play(server, task))
         print(row(results[-1]), flush=True)
     print(totals(results))
-    return all(result.is_success for result in results)
+    return results
+
+
+async def play_rival(python: str, base: Path, ours: list[Result]) -> None:
+    """The same tasks with the rival's tools, and our sums over those that it did."""
+    print(heading("\njupyter-mcp-server: bytes of JSON"))
+    results = []
+    async with run_server(base, python=python, environment={"PYTHONPATH": ""}) as server:
+        for name in [result.task for result in ours]:
+            if reason := rival.CANNOT.get(name):
+                results.append(Result(name, f"cannot: {reason}"))
+            else:
+                results.append(await play(server, TASKS[name], rival.SOLUTIONS[name]))
+            print(row(results[-1]), flush=True)
+    print(totals(results))
+    done = {result.task for result in results if result.is_success}
+    print(totals([result for result in ours if result.task in done], "ours, same tasks"))
 
 
 def read_answer() -> str:
@@ -83,7 +99,10 @@ async def main() -> int:
             if chosen.serve:
                 is_done = await serve(server, TASKS[chosen.serve])
             else:
-                is_done = await play_all(server, tasks)
+                results = await play_ours(server, tasks)
+                is_done = all(result.is_success for result in results)
+        if chosen.rival and not chosen.serve:
+            await play_rival(chosen.rival, Path(base) / "rival", results)
     return 0 if is_done else 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _HEADER = re.compile(r"^ *\[(\d+)\] (\S+) (code|md|raw)\b ?(.*)$")
@@ -45,3 +46,9 @@ def numbers_in(answer: str) -> set[str]:
 def words_in(answer: str) -> set[str]:
     """The words of an answer, with what cell ids are made of."""
     return set(re.findall(r"[\w-]+", answer))
+
+
+def cells_named(answer: str, cell_ids: Sequence[str]) -> set[str]:
+    """The ids of the cells that an answer names, by id or by position."""
+    words = words_in(answer)
+    return {name for at, name in enumerate(cell_ids) if name in words or str(at) in words}

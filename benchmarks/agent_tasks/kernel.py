@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -47,15 +47,16 @@ class Kernel:
 
     async def start(self, code: str) -> None:
         """Have code running that prints at once, and leave it."""
-        async for message in self._answers(code):
-            if message["msg_type"] == "stream":
-                break
+        async with aclosing(self._answers(code)) as messages:
+            async for message in messages:
+                if message["msg_type"] == "stream":
+                    break
 
     async def state(self) -> str:
         model = await self._server.get(f"api/kernels/{self.id}")
         return str(model["execution_state"])
 
-    async def _answers(self, code: str, **more: Any) -> AsyncIterator[Message]:
+    async def _answers(self, code: str, **more: Any) -> AsyncGenerator[Message]:
         """The messages that answer a request, until the reply and the end of its output."""
         content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
         header = {"msg_id": uuid4().hex, "msg_type": "execute_request", "session": uuid4().hex}

@@ -6,7 +6,7 @@ import random
 
 from tests.peer import Peer
 
-from .answers import numbers_in, quoted, sections, words_in
+from .answers import cells_named, numbers_in, quoted, sections
 from .content import code, markdown, notebook, outputs_text, printed, ran
 from .player import Player
 from .running import by_id, require_clean_run
@@ -18,7 +18,7 @@ WATCH_SECONDS = 3_600
 
 async def prepare_long(scene: Scene) -> None:
     energy = scene.facts["energy"] = random.randrange(100, 900)
-    run = f"import time\nprint('started')\ntime.sleep(4)\nprint('energy', {energy * 7} // 7)"
+    run = f"import time\nprint('started')\ntime.sleep(3)\nprint('energy', {energy * 7} // 7)"
     cells = notebook(markdown("title", "# A simulation"), code("simulate", run))
     scene.write("simulation", cells)
     scene.task_group.start_soon(_watch_note, scene, await scene.invite())
@@ -116,7 +116,8 @@ async def check_death(scene: Scene, answer: str) -> None:
     require_clean_run(cells)
     require(outputs_text(by_id(cells)["total"]) == f"total {total}\n", "the notebook ran through")
     require(by_id(cells)["settings"]["source"].strip() == "chunk = 10", "chunk is 10")
-    require({"crunch", total} <= words_in(answer), "the answer tells the cell and the total")
+    require("crunch" in cells_named(answer, scene.ids()), "the answer names the deadly cell")
+    require(total in numbers_in(answer), "the answer tells the total")
 
 
 async def recover_from_death(player: Player, scene: Scene) -> str:
@@ -158,8 +159,8 @@ TASKS = [
     Task(
         "recover_from_death",
         "A cell of {notebook} kills its kernel when `chunk` is too large. Find out which, set "
-        "chunk to 10 where it is set, and run the whole notebook. Answer with the id of the deadly "
-        "cell and the total that the notebook prints.",
+        "chunk to 10 where it is set, and run the whole notebook. Answer with the id or position "
+        "(from 0) of the deadly cell and the total that the notebook prints.",
         prepare_death,
         check_death,
         recover_from_death,

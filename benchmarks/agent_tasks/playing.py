@@ -40,6 +40,8 @@ async def play(server: Server, task: Task, solution: Solution | None = None) -> 
             verdict = f"not done: {missing}"
         except CallRefused as refused:
             verdict = f"refused: {refused}"
+        except (LookupError, ValueError) as unreadable:
+            verdict = f"not as expected: {unreadable!r}"
         counts = (player.calls, player.received, player.on_wire, player.sent)
         return Result(task.name, verdict, *counts)
 

@@ -9,7 +9,7 @@ import random
 from nbformat.v4 import new_output
 from PIL import Image
 
-from .answers import numbers_in, quoted, sections, words_in
+from .answers import cells_named, numbers_in, quoted, sections, words_in
 from .content import chart, code, markdown, notebook, printed, ran, result
 from .player import Player
 from .scene import Scene
@@ -40,7 +40,7 @@ async def prepare_definition(scene: Scene) -> None:
 
 
 async def check_definition(scene: Scene, answer: str) -> None:
-    named = {word for word in words_in(answer) if word.startswith("step-")}
+    named = cells_named(answer, scene.ids())
     require(named == {scene.facts["cell"]}, "the answer names the one cell that defines it")
 
 
@@ -175,19 +175,21 @@ async def find_error_line(player: Player, scene: Scene) -> str:
 
 async def prepare_stale(scene: Scene) -> None:
     cells = [
-        ran(code("load", "rows = load('2024')"), 7),
-        ran(code("clean", "rows = clean(rows)"), 8),
-        ran(code("count", "len(rows)"), 3, result("4812", 3)),
-        ran(code("mean", "mean(rows)"), 9, result("17.2", 9)),
-        ran(code("spread", "spread(rows)"), 5, result("3.4", 5)),
-        ran(code("chart", "summary(rows)"), 10, printed("4790 rows\n")),
+        ran(code("rows-load", "rows = load('2024')"), 7),
+        ran(code("rows-clean", "rows = clean(rows)"), 8),
+        ran(code("rows-count", "len(rows)"), 3, result("4812", 3)),
+        ran(code("rows-mean", "mean(rows)"), 9, result("17.2", 9)),
+        ran(code("rows-spread", "spread(rows)"), 5, result("3.4", 5)),
+        ran(code("rows-chart", "summary(rows)"), 10, printed("4790 rows\n")),
     ]
     scene.write("rows", notebook(markdown("title", "# Rows"), *cells))
 
 
 async def check_stale(scene: Scene, answer: str) -> None:
-    named = words_in(answer) & {"load", "clean", "count", "mean", "spread", "chart"}
-    require(named == {"count", "spread"}, "the answer names the two stale cells and no other")
+    named = cells_named(answer, scene.ids())
+    require(
+        named == {"rows-count", "rows-spread"}, "the answer names the two stale cells and no other"
+    )
 
 
 async def find_stale(player: Player, scene: Scene) -> str:
@@ -205,7 +207,7 @@ TASKS = [
     Task(
         "find_definition",
         "In which cell of {notebook} is the function settle_accounts defined? Answer with the "
-        "cell's id, and change nothing.",
+        "cell's id or position (from 0), and change nothing.",
         prepare_definition,
         check_definition,
         find_definition,
@@ -259,7 +261,7 @@ TASKS = [
     Task(
         "find_stale",
         "A code cell of {notebook} is stale when a code cell above it was run after it. Answer "
-        "with the ids of the stale cells, and change nothing.",
+        "with the ids or positions (from 0) of the stale cells, and change nothing.",
         prepare_stale,
         check_stale,
         find_stale,

@@ -39,6 +39,10 @@ class Scene:
     def notebook(self) -> str:
         return self.paths["notebook"]
 
+    def ids(self) -> list[str]:
+        """The ids of the notebook's cells as it was written."""
+        return [cell["id"] for cell in self.written[self.notebook]]
+
     def place(self, name: str, key: str = "notebook") -> str:
         """A path for a notebook that the prompt calls `{key}`."""
         self.paths[key] = f"{self.directory}/{name}.ipynb"
