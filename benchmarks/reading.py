@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,24 +50,26 @@ class Figure:
 
 @dataclass(frozen=True)
 class Reading:
-    """The bytes of answers: all, and those without pictures."""
+    """The bytes of answers: content, content without pictures, and whole responses."""
 
-    everything: int
+    content: int
     text: int
+    on_wire: int
 
     def __add__(self, other: Reading) -> Reading:
-        return Reading(self.everything + other.everything, self.text + other.text)
+        sums = (self.content + other.content, self.text + other.text)
+        return Reading(*sums, self.on_wire + other.on_wire)
 
 
 class Reader(Player):
     """A player that tells what an answer weighs."""
 
     async def weigh(self, tool: str, **arguments: Any) -> Reading:
-        received = self.received
+        before = Reading(-self.received, 0, -self.on_wire)
         answer = await self.ask(tool, **arguments)
         assert not answer.is_error, answer.text
-        everything = self.received - received
-        return Reading(everything, everything - sum(map(len, answer.images)))
+        text = self.received + before.content - sum(map(len, answer.images))
+        return before + Reading(self.received, text, self.on_wire)
 
 
 async def outlines(server: Server, reader: Reader) -> list[Figure]:
@@ -99,7 +102,7 @@ async def read_rivals(server: Server, reader: Reader) -> dict[str, Reading]:
     path = server.write_notebook(realistic())
     await reader.tell("use_notebook", notebook_name="n", notebook_path=path)
     view = {"notebook_name": "n", "response_format": "detailed", "limit": 0}
-    each = Reading(0, 0)
+    each = Reading(0, 0, 0)
     for position in range(len(server.saved_notebook(path)["cells"])):
         each += await reader.weigh("read_cell", cell_index=position)
     return {
@@ -110,15 +113,15 @@ async def read_rivals(server: Server, reader: Reader) -> dict[str, Reading]:
 
 def compared(ours: dict[str, Reading], rivals: dict[str, Reading]) -> list[Figure]:
     figures = []
-    for name, reading in ours.items():
-        rival = rivals.get(name)
-        pairs = {f"{name}, text": (reading.text, rival and rival.text)}
-        if reading.everything != reading.text:
-            pairs[f"{name}, pictures too"] = (reading.everything, rival and rival.everything)
-        for label, (our, its) in pairs.items():
-            value = f"{our:,} B" + (f", {our / its:.2f} of {its:,} B" if its else "")
-            target = ("at most 0.6 of the rival", our / its <= 0.6) if its else ()
-            figures.append(Figure(f"17 cells, {label}", value, *target))
+    for name, our in ours.items():
+        for part in ("text", "content", "on_wire"):
+            words = f"17 cells, {name}: {part.replace('_', ' ')}"
+            mine, its = getattr(our, part), getattr(rivals.get(name), part, 0)
+            if its:
+                value = f"{mine:,} B, {mine / its:.2f} of {its:,} B"
+                figures.append(Figure(words, value, "at most 0.6 of the rival", mine <= 0.6 * its))
+            else:
+                figures.append(Figure(words, f"{mine:,} B"))
     return figures
 
 
@@ -148,10 +151,10 @@ def times(server: Server) -> list[Figure]:
     steps: dict[str, Callable[[], Any]] = {"request": lambda: client.get("/api")}
     for cells, path in paths.items():
         client.call("read_cell", notebook=path, cell=0)
-        read = {"notebook": path, "cell": cells // 2}
-        steps[f"read_cell of {cells:,}"] = lambda read=read: client.call("read_cell", **read)
+        read: dict[str, Any] = {"notebook": path, "cell": cells // 2}
+        steps[f"read_cell of {cells:,}"] = partial(client.call, "read_cell", **read)
     outline = f"outline of {SIZES[1]:,} cells"
-    steps[outline] = lambda: client.call("read_notebook", notebook=paths[SIZES[1]])
+    steps[outline] = partial(client.call, "read_notebook", notebook=paths[SIZES[1]])
     medians = measure(steps)
     request = medians.pop("request")
     figures = [Figure("GET /api", f"{request:.2f} ms")]

@@ -15,11 +15,11 @@ from tests.notebooks.make import code, markdown, notebook
 __all__ = ["chart", "code", "markdown", "notebook", "outputs_text", "printed", "ran", "result"]
 
 
-def printed(text: str) -> NotebookNode:
+def printed(text: str) -> Any:
     return new_output("stream", name="stdout", text=text)
 
 
-def result(text: str, count: int) -> NotebookNode:
+def result(text: str, count: int) -> Any:
     return new_output("execute_result", {"text/plain": text}, execution_count=count)
 
 

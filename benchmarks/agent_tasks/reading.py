@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import random
+from typing import Any
 
 from nbformat.v4 import new_output
 from PIL import Image
@@ -139,7 +140,8 @@ def tallest_bar(picture: str) -> str:
     """Which of the three colours a picture in base64 has most of."""
     pixels = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGBA").convert("RGB")
     counts = dict.fromkeys(COLOURS, 0)
-    for count, (red, green, blue) in pixels.getcolors(pixels.width * pixels.height) or []:
+    colours: Any = pixels.getcolors(pixels.width * pixels.height)
+    for count, (red, green, blue) in colours:
         strongest = max(zip((red, green, blue), COLOURS, strict=True))
         if strongest[0] - min(red, green, blue) > 90:
             counts[strongest[1]] += count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from .answers import numbers_in, quoted, sections
 from .content import code, markdown, notebook, outputs_text
@@ -11,7 +12,7 @@ from .scene import Cells, Scene
 from .task import Task, require
 
 
-def by_id(cells: Cells) -> dict[str, dict[str, object]]:
+def by_id(cells: Cells) -> dict[str, dict[str, Any]]:
     return {cell["id"]: cell for cell in cells}
 
 
