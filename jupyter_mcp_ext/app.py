@@ -164,4 +164,4 @@ class MCPExtension(ExtensionApp):
             limits=limits,
             wait_seconds=self.wait_seconds,
         )
-        return create_server(services, self.toolsets, self.log)
+        return create_server(services, self.toolsets, self.spawn, self.log)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from typing import Any
 from uuid import uuid4
 
@@ -106,6 +108,14 @@ class NotebookDocument:
         position = self.position(self.resolve(reference))
         return _snapshot(json.loads(str(self._ycells[position])), position)
 
+    def exact_cell(self, cell_id: str) -> Cell:
+        """The cell with this id; unlike `cell`, nothing else names it.
+
+        Raises:
+            CellNotFound: there is none.
+        """
+        return self.cell(self.cell_ids[self.position(cell_id)])
+
     def label(self, cell_id: str) -> str:
         """`[position] id`, as in `Cell.label`, without reading the cell."""
         return label(self.position(cell_id), cell_id)
@@ -138,6 +148,29 @@ class NotebookDocument:
             return self._ycells[self.position(cell_id)]  # type: ignore[no-any-return]
         except CellNotFound:
             return None
+
+    # Following
+
+    def on_change(self, callback: Callable[[set[str] | None], None]) -> Callable[[], None]:
+        """Call `callback` in each transaction that changes cells, until the result is called.
+
+        It gets the ids of the cells that were changed, added, moved or removed, or None where they
+        cannot be told. It must not raise: the writer would fail.
+        """
+        known = set(self.cell_ids)
+
+        def follow(events: list[Any]) -> None:
+            nonlocal known
+            changed: set[str] | None
+            try:
+                before, known = known, self._ids_after(events, known)
+                changed = self._touched_ids(events) | (before ^ known)
+            except Exception:
+                # Nothing may reach the writer, and whoever listens is told all the same.
+                changed = None
+            callback(changed)
+
+        return partial(self._ycells.unobserve, self._ycells.observe_deep(follow))
 
     # Editing
 
@@ -300,6 +333,18 @@ class NotebookDocument:
     def _new_id(self) -> str:
         ids = (uuid4().hex[:8] for _ in iter(int, 1))
         return next(cell_id for cell_id in ids if cell_id not in self.cell_ids)
+
+    def _ids_after(self, events: list[Any], ids: set[str]) -> set[str]:
+        """All ids after `events`, which were `ids` before."""
+        return ids if all(event.path for event in events) else set(self.cell_ids)
+
+    def _touched_ids(self, events: list[Any]) -> set[str]:
+        """The ids of the cells in which or with which something happened, and that are there."""
+        cells = [self._ycells[event.path[0]] for event in events if event.path]
+        for event in events:
+            if not event.path:
+                cells += chain.from_iterable(step.get("insert", ()) for step in event.delta)
+        return {str(ycell.get("id")) for ycell in cells}
 
     def _follow_cells(self, event: ArrayEvent) -> None:
         # Reading ids anew costs a call per cell, so they are kept current instead. An observer

@@ -11,6 +11,7 @@ from pydantic import Field, WithJsonSchema
 
 from .. import render
 from ..kernel import Kernels
+from ..links import cell_link
 from ..notebook import NotebookDocument
 from ..output_blocks import Block
 from .toolset import (
@@ -75,7 +76,7 @@ async def open_notebook(
         await context.require(CONTROL_SESSIONS)
     async with services.rooms.open(notebook) as document:
         running = await _kernel_for(context, document, kernel_name, kernel)
-        return f"{_header(document)}\nkernel: {running}\n{render.outline(document.cells())}"
+        return f"{header_of(document)}\nkernel: {running}\n{render.outline(document.cells())}"
 
 
 async def _kernel_for(
@@ -106,7 +107,7 @@ async def read_notebook(
     async with services.rooms.open(notebook) as document:
         wanted = set(document.resolve_many(cells))
         chosen = [cell for cell in document.cells() if cell.id in wanted]
-        header = _header(document)
+        header = header_of(document)
     limits = context.limits(max_chars)
     if view == "outline":
         return f"{header}\n{render.outline(chosen)}"
@@ -130,7 +131,8 @@ async def read_cell(
     """Read one cell whole: source, outputs, images."""
     async with context.services.rooms.open(notebook) as document:
         found = document.cell(cell)
-    show = partial(render.cell, outputs=outputs, offset=offset, limit=limit)
+        link = cell_link(document.path, found.id)
+    show = partial(render.cell, outputs=outputs, offset=offset, limit=limit, link=link)
     return await rendered(found.outputs, partial(show, found, context.limits(max_chars)))
 
 
@@ -150,7 +152,8 @@ async def close_notebook(
     return "Closed, and its kernel shut down."
 
 
-def _header(document: NotebookDocument) -> str:
+def header_of(document: NotebookDocument) -> str:
+    """The first line of what is read of a notebook."""
     people = document.people
     with_people = f", open with {', '.join(people)}" if people else ""
     number = len(document.cell_ids)
