@@ -41,8 +41,11 @@ PROBE = '''
 import asyncio
 from jupyter_server.auth import Authorizer, IdentityProvider, User
 from jupyter_server.base.handlers import APIHandler
+from jupyter_mcp_ext import transport
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from tornado.web import authenticated
+
+transport.SESSION_IDLE_SECONDS = 3
 
 class ByHeader(IdentityProvider):
     def get_user(self, handler):
@@ -62,7 +65,7 @@ class Contents(AsyncLargeFileManager):
         return await super().get(path, *args, **kwargs)
 
 class ProbeHandler(APIHandler):
-    """Nothing is held when all is 0: each notebook has two observers of its own, which are
+    """When nothing is held, all is 0: each notebook has two observers of its own, which are
     jupyter_ydoc's and our document's, and the transport has a task."""
 
     @authenticated
@@ -583,6 +586,20 @@ async def test_a_lost_connection_leaves_nothing(probed: Server) -> None:
                 assert "acknowledged" in await anext(pieces)
             assert (await holds(probed))["users"] == 1
     await until(is_free)
+
+
+async def test_a_session_that_expires_leaves_nothing(probed: Server) -> None:
+    path = probed.copy_notebook("plain.ipynb")
+
+    async def is_free() -> bool:
+        return not any((await holds(probed)).values())
+
+    await until(is_free)
+    async with connect_wire(probed, HANDSHAKE) as wire:
+        await wire.open()
+        assert (await wire.ask("resources/subscribe", {"uri": uri_of(path)}))["result"] == {}
+        assert (await holds(probed))["users"] == 1
+        await until(is_free)
 
 
 async def test_a_subscription_outlives_the_browser_and_the_deletion(
