@@ -626,6 +626,7 @@ async def test_a_server_that_stops_tells_its_listeners(start_server: Callable[..
                 with anyio.fail_after(WAIT_SECONDS):
                     # It would raise if the stream were only cut.
                     assert [event async for event in subscription] == []
+    assert server.process.returncode == 0
     assert "Traceback" not in server.log_text()
 
 
