@@ -180,4 +180,6 @@ class MCPExtension(ExtensionApp):
             limits=limits,
             wait_seconds=self.wait_seconds,
         )
-        return create_server(services, self.toolsets, self.log, read_only=self.read_only)
+        return create_server(
+            services, self.toolsets, self.spawn, self.log, read_only=self.read_only
+        )

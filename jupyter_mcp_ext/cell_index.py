@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
+from logging import getLogger
 from typing import Any
 
 from pycrdt import Array, ArrayEvent, Map, ReadTransaction
 
 from .journal import Journal, Kind
+
+Listener = Callable[[set[str] | None], None]
+
+_log = getLogger(__name__)
 
 
 class CellIndex:
@@ -23,6 +29,7 @@ class CellIndex:
         self.undoing = ""
         self._ycells = ycells
         self._ids: list[str] | None = None
+        self._listeners: list[Listener] = []
         self._subscription = ycells.observe_deep(self._follow)  # type: ignore[arg-type]
 
     def close(self) -> None:
@@ -32,42 +39,74 @@ class CellIndex:
     @property
     def ids(self) -> Sequence[str]:
         """In the order of the cells. Reading them anew costs a call per cell."""
+        self.read()
+        return self._ids or []
+
+    def read(self) -> None:
+        """Know the ids from here on: what becomes of cells can only be told of those known."""
         if self._ids is None:
             self._ids = [str(ycell.get("id")) for ycell in self._ycells]
-        return self._ids
 
     def forget(self) -> None:
         """Read the ids anew when they are needed: one has changed in place."""
         self._ids = None
 
-    # An observer that raises would make the writer raise, so surprises only drop what is known.
+    def on_change(self, listener: Listener) -> Callable[[], None]:
+        """Call it in each transaction that changes cells, until the result is called.
+
+        It gets the ids of the cells that were changed, added, moved or removed, or None where
+        they cannot be told. It must not raise.
+        """
+        self.read()
+        self._listeners.append(listener)
+        return partial(self._listeners.remove, listener)
 
     def _follow(self, events: list[Any], transaction: ReadTransaction) -> None:
-        origin = transaction.origin
+        changed: set[str] | None = None
+        try:
+            changed = self._note(events, transaction)
+        except Exception:
+            # It would make the writer fail, who may be a person that types.
+            _log.exception("A change of a notebook could not be followed")
+            self.forget()
+            self.journal.restart()
+        for listener in [*self._listeners]:
+            listener(changed)
+
+    def _note(self, events: list[Any], transaction: ReadTransaction) -> set[str] | None:
+        """Returns the ids of the cells that have to do with it, None where they are not known."""
+        origin, changed = transaction.origin, set()
         self.journal.begin(self.undoing or (origin if isinstance(origin, str) else ""))
         for event in events:
             if not event.path:
-                self._follow_cells(event)
+                changed |= self._note_cells(event)
         for event in events:
-            if event.path and event.path[0] < len(self.ids):
+            if event.path:
+                cell_id = self.ids[event.path[0]]
+                changed.add(cell_id)
                 for kind in _kinds(event):
-                    self.journal.note(self.ids[event.path[0]], kind)
+                    self.journal.note(cell_id, kind)
+        return changed
 
-    def _follow_cells(self, event: ArrayEvent) -> None:
+    def _note_cells(self, event: ArrayEvent) -> set[str]:
+        """Returns the ids of the cells that were added, moved or removed."""
         before, steps = self._ids, event.delta  # type: ignore[attr-defined]
         self._ids = None if before is None else _apply_delta(before, steps)
         if before is None or self._ids is None:
             self.journal.restart()
-            return
+            return {*(before or ()), *self.ids}
         old = {cell_id: position for position, cell_id in enumerate(before)}
         new = {cell_id: position for position, cell_id in enumerate(self._ids)}
-        for cell_id in _inserted(steps):
+        inserted = set(_inserted(steps))
+        for cell_id in inserted:
             kind: Kind = "added"
             if cell_id in old:  # Yjs has neither a move nor a change of type.
                 kind = "replaced" if old[cell_id] == new[cell_id] else "moved"
             self.journal.note(cell_id, kind)
-        for cell_id in old.keys() - new.keys():
+        removed = old.keys() - new.keys()
+        for cell_id in removed:
             self.journal.note_removed(cell_id)
+        return inserted | removed
 
 
 def _apply_delta(ids: list[str], delta: Iterable[dict[str, Any]]) -> list[str] | None:

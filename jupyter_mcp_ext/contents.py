@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
@@ -87,7 +87,7 @@ class Contents:
             raise InvalidRequest(f"{path!r} cannot be created: {reason_of(error)}.") from error
         return clean
 
-    async def files(self, directory: str, recursive: bool) -> AsyncIterator[dict[str, Any]]:
+    async def files(self, directory: str, recursive: bool) -> AsyncGenerator[dict[str, Any], None]:
         """The contents model of each file and directory below a directory, nearest first.
 
         Looks into at most MAX_DIRECTORIES directories.

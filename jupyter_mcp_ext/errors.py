@@ -4,6 +4,7 @@ MCPExtensionError                  base, never raised itself
 ├── NotFound (LookupError)
 │   ├── NotebookNotFound
 │   ├── CellNotFound
+│   ├── ResourceNotFound
 │   ├── KernelNotFound
 │   ├── EnvironmentNotFound
 │   └── ExecutionNotFound
@@ -69,6 +70,14 @@ class CellNotFound(NotFound):
         super().__init__(
             f"There is no cell {reference!r}{reason and ' (' + reason + ')'}.",
             f"Candidates: {listed}. read_notebook lists all cells.",
+        )
+
+
+class ResourceNotFound(NotFound):
+    def __init__(self, uri: str) -> None:
+        super().__init__(
+            f"There is no resource {uri[:200]!r}.",
+            "Notebooks are notebook:///<path>, cells notebook:///<path>#<cell id>.",
         )
 
 

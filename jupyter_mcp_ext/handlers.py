@@ -144,8 +144,9 @@ class MCPHandler(JupyterHandler):
     async def _serve(self) -> None:
         if self._transport.is_stopping:
             raise HTTPError(503, "This Jupyter server is stopping.")
-        app: ASGIApp = await self._transport.app()
-        await app(self._scope(), self._receive, self._send)
+        with self._transport.serving():
+            app: ASGIApp = await self._transport.app()
+            await app(self._scope(), self._receive, self._send)
 
     def _scope(self) -> ASGIMessage:
         request = self.request

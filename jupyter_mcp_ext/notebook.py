@@ -101,6 +101,14 @@ class NotebookDocument:
         position = self.position(self.resolve(reference))
         return self._snapshot(json.loads(str(self._ycells[position])), position)
 
+    def exact_cell(self, cell_id: str) -> Cell:
+        """The cell with this id; unlike `cell`, nothing else names it.
+
+        Raises:
+            CellNotFound: there is none.
+        """
+        return self.cell(self.cell_ids[self.position(cell_id)])
+
     def label(self, cell_id: str) -> str:
         """`[position] id`, as in `Cell.label`, without reading the cell."""
         return label(self.position(cell_id), cell_id)
@@ -134,11 +142,22 @@ class NotebookDocument:
         except CellNotFound:
             return None
 
+    # Following
+
+    def on_change(self, callback: Callable[[set[str] | None], None]) -> Callable[[], None]:
+        """Call `callback` in each transaction that changes cells, until the result is called.
+
+        It gets the ids of the cells that were changed, added, moved or removed, or None where they
+        cannot be told. It must not raise: the writer would fail.
+        """
+        return self._index.on_change(callback)
+
     # Editing
 
     @contextmanager
     def edited_by(self, agent: str) -> Iterator[None]:
         """What is edited inside is one step that this agent can undo. Nothing may be awaited."""
+        self._index.read()
         self._origin, mark = f"{EDIT_ORIGIN}:{agent}", self.journal.mark
         self._undo.follow(self._origin)
         try:

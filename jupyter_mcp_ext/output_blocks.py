@@ -11,16 +11,22 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from mcp_types import ImageContent, TextContent
+from mcp_types import ImageContent, ResourceLink, TextContent
 
 from .images import UnusableImage, fit_image
 from .output_parts import OutputPart, format_size, part_of, summary
 from .text import count, excerpt, narrow_table, quoted_length
 
-Block = TextContent | ImageContent
+Block = TextContent | ImageContent | ResourceLink
 
-MAX_OUTPUTS = 40
-"""Outputs of one cell that are shown; earlier ones are only counted."""
+Outputs = tuple[Sequence[Any], str, ResourceLink | None]
+"""Outputs of one cell, the call that shows more of them, and where they are whole."""
+
+Item = str | ImageContent | ResourceLink
+"""What blocks are made of."""
+
+MAX_LINKS = 5
+"""Links in one answer."""
 
 MAX_IMAGES_CHARS = 700_000
 """All images of one answer, in base64."""
@@ -31,7 +37,8 @@ class Limits:
     """Bounds of one answer.
 
     `max_output_chars` is for the text of all outputs; labels and notes may exceed it by 150
-    characters for each output. `max_image_bytes` is for one image as it is sent, in base64.
+    characters for each output. `max_image_bytes` is for one image as it is sent, in base64. Of the
+    outputs of one cell, the last `max_outputs` are shown.
     """
 
     max_output_chars: int = 4_000
@@ -40,30 +47,34 @@ class Limits:
     max_image_bytes: int = 60_000
     max_images: int = 8
     max_image_side: int = 1024
+    max_outputs: int = 40
 
 
-def fitted(
-    groups: Sequence[tuple[Sequence[Any], str]], limits: Limits
-) -> list[list[str | ImageContent]]:
-    """The outputs of several cells, each with the call that shows more, in one budget."""
-    parts = [[part_of(output) for output in outputs[-MAX_OUTPUTS:]] for outputs, _ in groups]
+def fitted(groups: Sequence[Outputs], limits: Limits) -> list[list[Item]]:
+    """The outputs of several cells in one budget; links only where text was omitted."""
+    parts = [[part_of(output) for output in group[0][-limits.max_outputs :]] for group in groups]
     for group in filter(None, parts):
         group[-1].weight += 2
     everything = list(chain.from_iterable(parts))
     images = iter(_take_images(everything, limits))
-    reserved = max((len(_rest_note(rest)) for _, rest in groups), default=0)
+    reserved = max((len(_rest_note(rest)) for _, rest, _ in groups), default=0)
     shares = iter(_shares(everything, limits.max_output_chars - reserved))
-    shown = []
-    for (outputs, rest), group in zip(groups, parts, strict=True):
+    shown: list[list[Item]] = []
+    links = 0
+    for (outputs, rest, link), group in zip(groups, parts, strict=True):
         hidden = outputs[: len(outputs) - len(group)]
-        items: list[str | ImageContent] = []
+        items: list[Item] = []
         if hidden:
             items.append(f"… {count(len(hidden), 'earlier output')} omitted: {summary(hidden)}")
         texts = [_within(part, next(shares)) for part in group]
         for text, _ in texts:
             items += filter(None, (text, next(images)))
-        if rest and any(is_cut for _, is_cut in texts):
+        is_cut = any(is_cut for _, is_cut in texts)
+        if rest and is_cut:
             items.append(_rest_note(rest))
+        if link and (hidden or is_cut) and links < MAX_LINKS:
+            items.append(link)
+            links += 1
         shown.append(items)
     return shown
 
@@ -139,8 +150,8 @@ def _pixels(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def to_blocks(items: Iterable[str | ImageContent]) -> list[Block]:
-    """One text block for all texts between two images."""
+def to_blocks(items: Iterable[Item]) -> list[Block]:
+    """One text block for all texts between two images or links."""
     blocks: list[Block] = []
     texts: list[str] = []
     for item in items:
@@ -148,7 +159,7 @@ def to_blocks(items: Iterable[str | ImageContent]) -> list[Block]:
             texts.append(item)
         else:
             # Never two images in a row: each comes after its label.
-            blocks += [_text_block(texts), item]
+            blocks += [*([_text_block(texts)] if texts else []), item]
             texts = []
     return [*blocks, _text_block(texts)] if texts else blocks
 

@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain, groupby
 from typing import Any
 
-from mcp_types import ImageContent
+from mcp_types import ResourceLink
 
 from .cell import Cell
-from .output_blocks import Block, Limits, encodable, fitted, to_blocks
+from .output_blocks import Block, Item, Limits, encodable, fitted, to_blocks
 from .output_parts import format_size, is_error, summary
 from .search import Match
 from .text import count, excerpt, printable, quote, terminal_lines
 
-RunSection = tuple[str, Sequence[Any], str]
-"""What is said of a run, its outputs, and the call that shows more of them."""
+RunSection = tuple[str, Sequence[Any], str, ResourceLink | None]
+"""What is said of a run, its outputs, the call that shows more, and where they are whole."""
 
 MIN_SOURCE_CHARS = 40
 """With less room than this, a source is left out rather than cut."""
@@ -73,19 +73,28 @@ def full(cells: Sequence[Cell], limits: Limits) -> list[Block]:
     """A header for each cell, its source and its outputs, which share one budget."""
     sections = _sections(cells, limits)
     groups = fitted(
-        [(cell.outputs, _read_call(cell.id)) for cell in cells[: len(sections)]], limits
+        [(cell.outputs, _read_call(cell.id), None) for cell in cells[: len(sections)]], limits
     )
     items = [[section, *group] for section, group in zip(sections, groups, strict=True)]
     return to_blocks([*chain.from_iterable(items), *_left_out(cells[len(sections) :], "full")])
 
 
 def cell(
-    cell: Cell, limits: Limits, *, outputs: bool = True, offset: int = 0, limit: int | None = None
+    cell: Cell,
+    limits: Limits,
+    *,
+    outputs: bool = True,
+    offset: int = 0,
+    limit: int | None = None,
+    link: ResourceLink | None = None,
 ) -> list[Block]:
-    """One cell with its outputs; `offset` and `limit` are lines of its source, 0-based."""
-    items: list[str | ImageContent] = [_section(cell, limits.max_source_chars, offset, limit)]
+    """One cell with its outputs; `offset` and `limit` are lines of its source, 0-based.
+
+    `link` follows outputs of which text was omitted.
+    """
+    items: list[Item] = [_section(cell, limits.max_source_chars, offset, limit)]
     if outputs:
-        items += fitted([(cell.outputs, _read_call(cell.id, "max_chars=..."))], limits)[0]
+        items += fitted([(cell.outputs, _read_call(cell.id, "max_chars=..."), link)], limits)[0]
     return to_blocks(items)
 
 
@@ -242,11 +251,11 @@ def outputs(outputs: Sequence[Any], limits: Limits, *, rest: str = "") -> list[B
     `rest` is the call that shows more; it is named at the end if text was omitted.
     An output that is not valid nbformat is named.
     """
-    return to_blocks(fitted([(outputs, rest)], limits)[0])
+    return to_blocks(fitted([(outputs, rest, None)], limits)[0])
 
 
 def runs(sections: Sequence[RunSection], limits: Limits) -> list[Block]:
     """What is to be said of each run, then its outputs; all outputs share one budget."""
-    groups = fitted([(outputs, rest) for _, outputs, rest in sections], limits)
-    items = [[head, *group] for (head, _, _), group in zip(sections, groups, strict=True)]
+    groups = fitted([(outputs, rest, link) for _, outputs, rest, link in sections], limits)
+    items = [[head, *group] for (head, *_), group in zip(sections, groups, strict=True)]
     return to_blocks(chain.from_iterable(items))

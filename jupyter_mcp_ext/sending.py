@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from mcp_types import ImageContent, TextContent
+from mcp_types import ImageContent, ResourceLink, TextContent
 
 from .output_blocks import Block
 
@@ -20,9 +20,10 @@ CUT_NOTE = "(cut here: one answer cannot have more; ask for less at a time)"
 
 def sendable(blocks: Sequence[Block]) -> list[Block]:
     """The same, with the longest texts cut where the answer would exceed MAX_ANSWER_BYTES."""
-    left = MAX_ANSWER_BYTES - sum(len(b.data) for b in blocks if isinstance(b, ImageContent))
     texts = {i: b.text for i, b in enumerate(blocks) if isinstance(b, TextContent)}
     sizes = {i: _json_size(text) for i, text in texts.items()}
+    rest = [block for block in blocks if not isinstance(block, TextContent)]
+    left = MAX_ANSWER_BYTES - sum(map(_block_size, rest))
     result = list(blocks)
     for done, i in enumerate(sorted(texts, key=sizes.__getitem__)):
         share = left // (len(texts) - done)
@@ -43,6 +44,10 @@ def _first_bytes(text: str, max_bytes: int) -> str:
         kept.append(line)
         max_bytes -= size
     return "\n".join(kept)
+
+
+def _block_size(block: ImageContent | ResourceLink) -> int:
+    return len(block.data) if isinstance(block, ImageContent) else len(block.model_dump_json())
 
 
 def _json_size(text: str) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import sha256
 from logging import Logger, getLogger
 from typing import Any
@@ -11,22 +13,27 @@ from jupyter_server.utils import ensure_async
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
     InputRequiredResult,
     ListToolsResult,
+    ResourceLink,
+    ServerCapabilities,
     TextContent,
 )
 from pydantic import ValidationError
 
 from . import __version__
-from .elicitation import Elicitation, InputRequired
-from .errors import MCPExtensionError
+from .elicitation import INPUT_REQUIRED_VERSION, Elicitation, InputRequired
+from .errors import InvalidRequest, MCPExtensionError, NotANotebook, NotFound, NotPermitted
+from .resources import TEMPLATES, Resources
 from .sending import sendable
+from .subscriptions import Subscriptions
 from .tools import TOOLSETS
 from .tools.running import resume
-from .tools.toolset import Services, Tool, ToolContext
+from .tools.toolset import READ, Services, Tool, ToolContext
 
 INSTRUCTIONS = (
     "Live Jupyter notebooks, shared with the people who have them open. Every call names its "
@@ -38,12 +45,30 @@ INSTRUCTIONS = (
 )
 
 
+LINKS_VERSION = "2025-06-18"
+"""The first revision of the protocol in which an answer may have links."""
+
+RESOURCE_NOT_FOUND = -32002
+"""Until 2025-11-25; later revisions have INVALID_PARAMS for it."""
+
+REFUSED = -32010
+"""Ours: a resource that cannot be had by this login, or on this server."""
+
+Handler = Callable[[Any, Any], Awaitable[Any]]
+
+
 def create_server(
-    services: Services, toolsets: Sequence[str], log: Logger, *, read_only: bool = False
+    services: Services,
+    toolsets: Sequence[str],
+    spawn: Callable[[Callable[[], Awaitable[None]]], None],
+    log: Logger,
+    *,
+    read_only: bool = False,
 ) -> Server[Any]:
     """The MCP server with the tools of the named toolsets, in the order shown to models.
 
-    With `read_only`, only the tools that change nothing.
+    Notebooks are resources too where the toolset "notebooks" is among them. `spawn` takes the
+    tasks that tell of their changes. With `read_only`, only the tools that change nothing.
     """
     chosen = [toolset for toolset in TOOLSETS if toolset.name in toolsets]
     offered = [tool for toolset in chosen for tool in toolset.tools]
@@ -60,16 +85,23 @@ def create_server(
         if tool is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name[:100]!r}")
         context = _context(tool.name, services, ctx, params)
-        return await _answer(tool, context, params.arguments or {}, log)
+        result = await _answer(tool, context, params.arguments or {}, log)
+        if not has_resources or ctx.protocol_version < LINKS_VERSION:
+            _remove_links(result)
+        return result
 
     _route_logs(log)
-    server: Server[Any] = Server(
+    has_resources = "notebooks" in toolsets
+    subscriptions = Subscriptions(services.rooms, spawn)
+    server = _Server(
         "jupyter-mcp-ext",
         version=__version__,
         title="Jupyter",
         instructions=" ".join([INSTRUCTIONS, *(t.instructions for t in chosen if t.instructions)]),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        lifespan=_closing(subscriptions),
+        **(_resource_handlers(Resources(services), subscriptions, log) if has_resources else {}),
     )
     # Otherwise the SDK runs tools/list for each call of the 2026-07-28 protocol. (2.2 always does.)
     schemas = {name: tool.description.input_schema for name, tool in tools.items()}
@@ -77,6 +109,93 @@ def create_server(
     # The SDK traces each message for OpenTelemetry, which nothing here collects.
     server.middleware.clear()
     return server
+
+
+class _Server(Server[Any]):
+    """Announces no notifications of changed lists: the SDK does, where it can listen to any."""
+
+    def get_capabilities(self, *args: Any, **options: Any) -> ServerCapabilities:
+        capabilities = super().get_capabilities(*args, **options)
+        for listed in (capabilities.tools, capabilities.resources):
+            if listed is not None:
+                listed.list_changed = False
+        return capabilities
+
+
+def _closing(subscriptions: Subscriptions) -> Any:
+    @asynccontextmanager
+    async def lifespan(server: Any) -> AsyncIterator[dict[str, Any]]:
+        try:
+            yield {}
+        finally:
+            subscriptions.close()
+
+    return lifespan
+
+
+def _resource_handlers(
+    resources: Resources, subscriptions: Subscriptions, log: Logger
+) -> dict[str, Any]:
+    """What serves resources, by the arguments of the SDK's server."""
+
+    async def list_resources(ctx: Any, params: Any) -> Any:
+        return await resources.page(params.cursor)
+
+    async def list_templates(ctx: Any, params: Any) -> Any:
+        return TEMPLATES
+
+    async def read(ctx: Any, params: Any) -> Any:
+        return await resources.read(params.uri)
+
+    async def complete(ctx: Any, params: Any) -> Any:
+        return await resources.complete(params)
+
+    handlers = {
+        "list_resources": list_resources,
+        "list_resource_templates": list_templates,
+        "read_resource": read,
+        "completion": complete,
+        "subscribe_resource": subscriptions.subscribe,
+        "unsubscribe_resource": subscriptions.unsubscribe,
+        "subscriptions_listen": subscriptions.listen,
+    }
+    return {f"on_{name}": _guarded(handler, log) for name, handler in handlers.items()}
+
+
+def _guarded(handler: Handler, log: Logger) -> Handler:
+    """The same for those who may read contents; failures become errors of the protocol."""
+
+    async def answer(ctx: Any, params: Any) -> Any:
+        try:
+            if not await _is_permitted(ctx, *READ):
+                raise NotPermitted(ctx.method, *READ)
+            return await handler(ctx, params)
+        except MCPExtensionError as error:
+            raise _protocol_error(error, ctx) from error
+        except MCPError:
+            raise
+        except Exception as error:
+            # A bug of ours: the log has it, and the client must not see our internals.
+            log.exception("The request %s failed", ctx.method)
+            words = f"{ctx.method} failed inside the Jupyter server; its log has the reason."
+            raise MCPError(INTERNAL_ERROR, words) from error
+
+    return answer
+
+
+def _protocol_error(error: MCPExtensionError, ctx: Any) -> MCPError:
+    uri = (ctx.params or {}).get("uri")
+    data = None if uri is None else {"uri": uri}
+    if isinstance(error, NotFound | NotANotebook):
+        is_newer = ctx.protocol_version >= INPUT_REQUIRED_VERSION
+        return MCPError(INVALID_PARAMS if is_newer else RESOURCE_NOT_FOUND, str(error), data)
+    code = INVALID_PARAMS if isinstance(error, InvalidRequest) else REFUSED
+    return MCPError(code, str(error), data)
+
+
+def _remove_links(result: CallToolResult | InputRequiredResult) -> None:
+    if isinstance(result, CallToolResult):
+        result.content = [each for each in result.content if not isinstance(each, ResourceLink)]
 
 
 async def _answer(
@@ -111,13 +230,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _context(tool: str, services: Services, ctx: Any, params: CallToolRequestParams) -> ToolContext:
-    handler = ctx.request.scope["state"]["jupyter_handler"]
-
-    async def is_permitted(action: str, resource: str) -> bool:
-        authorized = handler.authorizer.is_authorized(
-            handler, handler.current_user, action, resource
-        )
-        return bool(await ensure_async(authorized))
+    handler = _jupyter_handler(ctx)
 
     async def report_progress(seconds: float, message: str) -> None:
         await ctx.session.report_progress(seconds, message=message)
@@ -126,7 +239,7 @@ def _context(tool: str, services: Services, ctx: Any, params: CallToolRequestPar
         tool=tool,
         agent=_agent(handler, ctx.session.client_params),
         services=services,
-        is_permitted=is_permitted,
+        is_permitted=partial(_is_permitted, ctx),
         client_left=lambda: handler.client_left,
         elicitation=Elicitation(ctx, params),
         report_progress=report_progress,
@@ -143,6 +256,19 @@ def _agent(handler: Any, client: Any) -> str:
         client.client_info.name if client is not None else "",
     ]
     return sha256("\0".join(who).encode()).hexdigest()[:16]
+
+
+def _jupyter_handler(ctx: Any) -> Any:
+    return ctx.request.scope["state"]["jupyter_handler"]
+
+
+async def _is_permitted(ctx: Any, action: str, resource: str) -> bool:
+    """What Jupyter's authorizer says of the login of this request."""
+    handler = _jupyter_handler(ctx)
+    user = handler.current_user
+    return bool(
+        await ensure_async(handler.authorizer.is_authorized(handler, user, action, resource))
+    )
 
 
 def _route_logs(log: Logger) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from anyio import Event, Lock, move_on_after, sleep, to_thread
@@ -44,6 +45,8 @@ class Transport:
         self._starting = Lock()
         self._stop = Event()
         self._stopped = Event()
+        self._open_requests = 0
+        self._request_ended = Event()
 
     async def app(self) -> ASGIApp:
         """The running application."""
@@ -52,6 +55,16 @@ class Transport:
                 if self._app is None:
                     self._app = await self._start()
         return self._app
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """To be held by each request until it is answered, so that `stop` can wait for it."""
+        self._open_requests += 1
+        try:
+            yield
+        finally:
+            self._open_requests -= 1
+            self._request_ended.set()
 
     async def stop(self) -> None:
         """End all event streams and calls; new requests are to be refused."""
@@ -65,6 +78,11 @@ class Transport:
         self._stop.set()
         with move_on_after(1):
             await self._stopped.wait()
+            # A worker thread ends with the task that was the first to use it. If that is a request
+            # which has not ended when the event loop stops, the process waits for it for ever.
+            while self._open_requests:
+                self._request_ended = Event()
+                await self._request_ended.wait()
 
     async def _start(self) -> ASGIApp:
         manager = await to_thread.run_sync(self._new_manager)

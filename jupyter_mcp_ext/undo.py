@@ -60,15 +60,13 @@ class Undo:
         if journal.mark == mark:
             return
         changes = journal.since(mark)
-        made = [
-            cell_id
-            for cell_id in (changes.cells if changes else ())
-            if agent in journal.authors(cell_id, MADE, mark)
-        ]
-        edits.steps.append(_Step(journal.mark, made))
-        if len(edits.steps) > MAX_STEPS:
+        if changes is None or len(edits.steps) == MAX_STEPS:
+            # Of what is not known, nothing is taken back.
             edits.manager.clear()
             edits.steps.clear()
+            return
+        made = [i for i in changes.cells if agent in journal.authors(i, MADE, mark)]
+        edits.steps.append(_Step(journal.mark, made))
 
     def take_back(self, agent: str) -> bool:
         """Undo the agent's last step; False if there is none.

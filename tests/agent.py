@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from mcp import Client
-from mcp.client.session import ElicitationFnT
+from mcp.client.session import ElicitationFnT, MessageHandlerFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import CallToolResult, ImageContent, Implementation, TextContent
@@ -73,10 +73,11 @@ async def connect_agent(
     era: Era = STATELESS,
     name: str = "test agent",
     on_elicit: ElicitationFnT | None = None,
+    on_message: MessageHandlerFnT | None = None,
 ) -> AsyncIterator[Agent]:
     """Connect with a Bearer token; `era` is forced, never negotiated."""
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
-    async with connect_with_headers(url, headers, era, name, on_elicit) as agent:
+    async with connect_with_headers(url, headers, era, name, on_elicit, on_message) as agent:
         yield agent
 
 
@@ -87,6 +88,7 @@ async def connect_with_headers(
     era: Era = STATELESS,
     name: str = "test agent",
     on_elicit: ElicitationFnT | None = None,
+    on_message: MessageHandlerFnT | None = None,
 ) -> AsyncIterator[Agent]:
     """Connect with a login of another kind."""
     async with create_mcp_http_client(headers=headers) as http:
@@ -94,6 +96,10 @@ async def connect_with_headers(
         mode = "legacy" if era == HANDSHAKE else era
         info = Implementation(name=name, version="1")
         async with Client(
-            transport, mode=mode, client_info=info, elicitation_callback=on_elicit
+            transport,
+            mode=mode,
+            client_info=info,
+            elicitation_callback=on_elicit,
+            message_handler=on_message,
         ) as client:
             yield Agent(client)

@@ -15,6 +15,7 @@ from .. import render
 from ..cell import Cell
 from ..journal import Changes
 from ..kernel import Kernels
+from ..links import cell_link
 from ..notebook import NotebookDocument
 from ..output_blocks import Block, Limits
 from ..search import Within, search
@@ -83,7 +84,7 @@ async def open_notebook(
     async with services.rooms.open(notebook) as document:
         running = await _kernel_for(context, document, kernel_name, kernel)
         outline = render.outline(document.cells())
-        return f"{_header(document)}\nkernel: {running}\n{outline}\n{_mark(document)}"
+        return f"{header_of(document)}\nkernel: {running}\n{outline}\n{_mark(document)}"
 
 
 async def _kernel_for(
@@ -115,7 +116,7 @@ async def read_notebook(
     async with services.rooms.open(notebook) as document:
         wanted = set(document.resolve_many(cells))
         chosen = [cell for cell in document.cells() if cell.id in wanted]
-        header = f"{_header(document)}, {await _kernel_state(context, document)}"
+        header = f"{header_of(document)}, {await _kernel_state(context, document)}"
         changes = document.journal.since(since) if since else None
         mark = _mark(document)
     if since:
@@ -176,7 +177,8 @@ async def read_cell(
     """Read one cell whole: source, outputs, images."""
     async with context.services.rooms.open(notebook) as document:
         found = document.cell(cell)
-    show = partial(render.cell, outputs=outputs, offset=offset, limit=limit)
+        link = cell_link(document.path, found.id)
+    show = partial(render.cell, outputs=outputs, offset=offset, limit=limit, link=link)
     return await rendered(found.outputs, partial(show, found, context.limits(max_chars)))
 
 
@@ -196,7 +198,8 @@ async def close_notebook(
     return "Closed, and its kernel shut down."
 
 
-def _header(document: NotebookDocument) -> str:
+def header_of(document: NotebookDocument) -> str:
+    """The first line of what is read of a notebook."""
     people = document.people
     with_people = f", open with {', '.join(people)}" if people else ""
     language = f", {document.language}" if document.language else ""

@@ -18,6 +18,7 @@ from ..elicitation import NotAsked
 from ..errors import MCPExtensionError, NotPermitted
 from ..execution import Execution, Prompt
 from ..kernel import INTERRUPT_GRACE_SECONDS
+from ..links import cell_link
 from ..output_blocks import Block
 from ..text import printable
 from .toolset import EXECUTE, READ, SEE_KERNELS, ToolContext, rendered
@@ -206,13 +207,13 @@ async def report(
     told = told[-MAX_TOLD:]
     summary = "\n".join([_counts(executions), *_listed(executions, told)])
     runs = [_run(execution) for execution in told]
-    return await _rendered(context, [(summary, [], ""), *runs], max_chars)
+    return await _rendered(context, [(summary, [], "", None), *runs], max_chars)
 
 
 async def _rendered(
     context: ToolContext, runs: Sequence[render.RunSection], max_chars: int | None
 ) -> list[Block]:
-    outputs = chain.from_iterable(outputs for _, outputs, _ in runs)
+    outputs = chain.from_iterable(outputs for _, outputs, *_ in runs)
     return await rendered(outputs, partial(render.runs, runs, context.limits(max_chars)))
 
 
@@ -230,7 +231,9 @@ def _run(execution: Execution) -> render.RunSection:
         lines.append(NO_INPUT)
     if omitted := execution.area.omitted:
         lines.append(f"{omitted} bytes of output came after the notebook's bound and were dropped.")
-    return "\n".join(lines), outputs, f"get_execution({execution.id!r}, max_chars=...)"
+    call = f"get_execution({execution.id!r}, max_chars=...)"
+    link = cell_link(execution.path, execution.cell_id) if execution.cell_id else None
+    return "\n".join(lines), outputs, call, link
 
 
 def _status_line(execution: Execution) -> str:

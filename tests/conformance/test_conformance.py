@@ -25,9 +25,8 @@ UNTESTABLE = Path(__file__).parent / "untestable.yml"
 # - 2026-07-28: nine of the ten tasks-* scenarios. Tasks are an optional extension, which the
 #   SDK does not implement. tasks-status-notifications skips itself.
 
-# The scenarios that need no fixture tool. sep-2164-resource-not-found and
-# input-required-result-ignore-extra-params can only warn where there are no resources and no
-# such tool; they would fail if something that does not exist were answered.
+# The scenarios that need no fixture tool. input-required-result-ignore-extra-params can only warn
+# where there is no such tool; it would fail if something that does not exist were answered.
 OUR_SCENARIOS = [
     *[
         (HANDSHAKE, scenario)
@@ -35,6 +34,7 @@ OUR_SCENARIOS = [
             "server-initialize",
             "ping",
             "tools-list",
+            "resources-list",
             "server-sse-multiple-streams",
             "server-session-lifecycle",
             "dns-rebinding-protection",
@@ -44,6 +44,7 @@ OUR_SCENARIOS = [
         (STATELESS, scenario)
         for scenario in (
             "tools-list",
+            "resources-list",
             "server-sse-multiple-streams",
             "dns-rebinding-protection",
             "http-header-validation",
@@ -101,7 +102,7 @@ async def test_the_product_is_stateless_as_the_newer_era_demands(
     run = await run_scenario(programs, product, STATELESS, "server-stateless", *baseline)
     assert run.code == 0, run.output
     # The baseline also lets checks pass that are left out.
-    assert "Passed: 21/25" in run.stdout, run.output
+    assert "Passed: 24/28" in run.stdout, run.output
 
 
 async def test_the_inspector_finds_no_schema_that_clients_may_refuse(

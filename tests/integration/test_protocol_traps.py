@@ -359,8 +359,11 @@ async def test_a_request_of_almost_four_mebibytes_is_taken(wire: Wire) -> None:
 
 async def test_nothing_is_announced_that_is_not_there(wire: Wire) -> None:
     answer = await wire.open()
-    assert set(answer["result"]["capabilities"]) == {"tools"}
-    assert not answer["result"]["capabilities"]["tools"].get("listChanged")
+    capabilities = answer["result"]["capabilities"]
+    assert set(capabilities) == {"tools", "resources", "completions"}
+    assert not capabilities["tools"].get("listChanged")
+    assert not capabilities["resources"].get("listChanged")
+    assert capabilities["resources"]["subscribe"]
 
 
 async def test_both_eras_list_the_same_tools_in_the_same_order(probed: Server) -> None:

@@ -22,6 +22,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "There is no cell '0'. Candidates: none, the notebook is empty. read_notebook lists all "
         "cells.",
     ),
+    (
+        errors.ResourceNotFound("file:///a"),
+        "There is no resource 'file:///a'. Notebooks are notebook:///<path>, cells "
+        "notebook:///<path>#<cell id>.",
+    ),
     (errors.KernelNotFound("k"), "There is no kernel 'k'. Call list_kernels."),
     (
         errors.EnvironmentNotFound("x", ["python3"]),

@@ -14,13 +14,13 @@ PACKAGE = Path(jupyter_mcp_ext.__file__).parent
 LAYERS = [
     {"app", "cli"},
     {"handlers", "server", "clients"},
-    {"transport"},
+    {"transport", "resources", "subscriptions"},
     {"tools"},
     {"render", "elicitation", "sending"},
     {"search"},
     {"output_blocks"},
     {"output_parts"},
-    {"images", "text"},
+    {"images", "text", "links"},
     {"executor", "variables"},
     {"output_writer"},
     {"execution"},
@@ -36,8 +36,11 @@ LAYERS = [
 """From top to bottom; a module may import any layer below its own."""
 
 HOMES = {
-    "mcp": {"transport", "server", "tools", "elicitation", "sending"},
-    "mcp_types": {"server", "tools", "render", "output_blocks", "elicitation", "sending"},
+    "mcp": {"transport", "server", "subscriptions", "elicitation"},
+    "mcp_types": {
+        *("server", "resources", "subscriptions", "tools", "render", "output_blocks", "links"),
+        *("elicitation", "sending"),
+    },
     "PIL": {"images"},
     "traitlets": {"app", "cli"},
     "tornado": {"handlers", "contents", "sessions", "channels"},

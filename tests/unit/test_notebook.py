@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_ydoc import YNotebook
-from pycrdt import Text
+from pycrdt import Map, Text
 
 from jupyter_mcp_ext.errors import AmbiguousMatch, CellNotFound, InvalidRequest, TextNotFound
 from jupyter_mcp_ext.notebook import EDIT_ORIGIN, NotebookDocument
@@ -320,3 +320,70 @@ def test_clearing_empties_code_cells_only() -> None:
     document, _ = open_document(code("aaaa", outputs=[output], execution_count=1), markdown)
     assert [cell.id for cell in document.clear_outputs(["aaaa", "text"])] == ["aaaa"]
     assert (document.cell("aaaa").outputs, document.cell("aaaa").execution_count) == ((), None)
+
+
+# Following
+
+
+@pytest.fixture
+def changes(three: tuple[NotebookDocument, YNotebook]) -> list[set[str] | None]:
+    """What is told of the changes of `three`."""
+    told: list[set[str] | None] = []
+    three[0].on_change(told.append)
+    return told
+
+
+def test_a_change_names_its_cell(
+    three: tuple[NotebookDocument, YNotebook], changes: list[set[str] | None]
+) -> None:
+    document, ynotebook = three
+    document.replace_source("first111", "é = 2")
+    ynotebook.ycells[1]["metadata"]["tags"] = ["x"]
+    ynotebook.ycells[2]["outputs"].append(Map({"output_type": "stream", "text": Text("x")}))
+    text = ynotebook.ycells[2]["outputs"][0]["text"]
+    text += "y"
+    assert changes == [{"first111"}, {"second22"}, {"3"}, {"3"}]
+
+
+def test_cells_that_come_go_or_move_are_named_and_their_neighbours_are_not(
+    three: tuple[NotebookDocument, YNotebook], changes: list[set[str] | None]
+) -> None:
+    document, ynotebook = three
+    new = document.insert_cell("", after="start")
+    document.move_cell("second22", "start")
+    document.delete_cells(["first111", "3"])
+    document.replace_source(new.id, "", "markdown")
+    ynotebook.set({"cells": [code("a")], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    assert changes[:4] == [{new.id}, {"second22"}, {"first111", "3"}, {new.id}]
+    assert set().union(*(told or () for told in changes[4:])) == {"second22", new.id, "a"}
+
+
+def test_one_transaction_is_told_of_once(
+    three: tuple[NotebookDocument, YNotebook], changes: list[set[str] | None]
+) -> None:
+    document, ynotebook = three
+    with document.transaction():
+        ynotebook.ycells[0]["execution_count"] = 1
+        ynotebook.ycells.pop(1)
+        ynotebook.ycells[1]["source"] += "x"
+    assert changes == [{"first111", "second22", "3"}]
+
+
+def test_what_cannot_be_told_may_be_anything_and_harms_no_writer(
+    three: tuple[NotebookDocument, YNotebook], changes: list[set[str] | None]
+) -> None:
+    document, ynotebook = three
+    ynotebook.ycells.append("no cell")
+    assert changes == [None]
+    ynotebook.ycells.pop(3)
+    document.replace_source("first111", "x")
+    assert changes[-1] == {"first111"}
+
+
+def test_nothing_is_told_afterwards(three: tuple[NotebookDocument, YNotebook]) -> None:
+    told: list[set[str] | None] = []
+    forget, _ = three[0].on_change(told.append), three[0].on_change(told.append)
+    three[0].replace_source("first111", "x")
+    forget()
+    three[0].replace_source("first111", "y")
+    assert len(told) == 3

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mcp_types import ImageContent, TextContent
+from mcp_types import ImageContent, ResourceLink, TextContent
 from PIL import Image
 
 from jupyter_mcp_ext import render, sending
 from jupyter_mcp_ext.cell import Cell
+from jupyter_mcp_ext.links import cell_link
 from jupyter_mcp_ext.output_blocks import Limits
 from jupyter_mcp_ext.text import markup_lines, terminal_lines
 
@@ -672,3 +673,38 @@ def test_only_the_longest_texts_of_an_answer_are_cut_to_what_can_be_sent(line: s
         kept, _, note = each.text.rpartition("\n")
         assert note == sending.CUT_NOTE and kept and long.text.startswith(kept)
         assert 10_000 < len(json.dumps(kept)) <= 200_000
+
+
+# Links to whole cells
+
+
+LINK = cell_link("a.ipynb", "cell0000")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "count"),
+    [
+        ([], 0),
+        ([stream("short")], 0),
+        ([stream("word " * 9_999)], 1),
+        ([stream("word " * 9_999), stream("word " * 9_999, "stderr")], 1),
+        ([display(text_plain="1")] * 41, 1),
+        ([display(image_png=image(9, 9))], 0),
+    ],
+    ids=["none", "short", "long", "two long", "many", "image"],
+)
+def test_a_link_follows_outputs_of_which_text_was_omitted(outputs: list[Any], count: int) -> None:
+    blocks = render.cell(code("x", outputs=tuple(outputs)), LIMITS, link=LINK)
+    assert blocks[len(blocks) - count :] == [LINK] * count
+    assert LINK not in blocks[: len(blocks) - count]
+
+
+def test_each_run_has_one_link_and_an_answer_has_five() -> None:
+    links = [cell_link("a.ipynb", f"cell{number}") for number in range(7)]
+    runs = [(f"run {link.name}", [stream("word " * 9_999)], "call", link) for link in links]
+    blocks = render.runs([("head", [], "", None), *runs], LIMITS)
+    assert [block for block in blocks if isinstance(block, ResourceLink)] == links[:5]
+    heads = [block.text for block in blocks if isinstance(block, TextContent)]
+    assert [head.split("\n")[0] for head in heads][1:5] == [
+        f"run {link.name}" for link in links[1:5]
+    ]

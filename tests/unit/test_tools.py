@@ -6,12 +6,14 @@ import json
 import os
 from logging import getLogger
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from mcp_types import Tool as ToolDescription
 
 from jupyter_mcp_ext import app
+from jupyter_mcp_ext.output_blocks import Limits
 from jupyter_mcp_ext.server import INSTRUCTIONS, create_server
 from jupyter_mcp_ext.tools import TOOLSETS
 from jupyter_mcp_ext.tools.toolset import EXECUTE, Tool
@@ -95,6 +97,7 @@ def test_the_toolsets_that_can_be_chosen_are_those_that_exist() -> None:
 def test_building_the_server_leaves_the_root_logger_alone() -> None:
     root = getLogger()
     before = (list(root.handlers), root.level)
-    services: Any = None
-    create_server(services, ["notebooks"], getLogger("jupyter_mcp_ext.test"))
+    services: Any = SimpleNamespace(rooms=None, limits=Limits())
+    spawn: Any = None
+    create_server(services, ["notebooks"], spawn, getLogger("jupyter_mcp_ext.test"))
     assert (list(root.handlers), root.level) == before
