@@ -75,7 +75,7 @@ class MCPExtension(ExtensionApp):
         "an invitation to an OAuth login, which this server does not offer.",
     )
     max_output_chars = Int(
-        4000,
+        3600,
         config=True,
         help="How many characters of output an answer has at most, unless the call's max_chars "
         "says otherwise.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .references import label
@@ -51,3 +51,8 @@ def snapshot(raw: Mapping[str, Any], position: int, *, is_edited: bool) -> Cell:
         attachments=raw.get("attachments") or {},
         is_stale=is_edited and (count is not None or bool(outputs)),
     )
+
+
+def at_position(cell: Cell, position: int) -> Cell:
+    """The same cell where it is now."""
+    return cell if cell.position == position else replace(cell, position=position)

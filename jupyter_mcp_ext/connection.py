@@ -85,6 +85,7 @@ class KernelConnection:
         self._busy_with: set[str] = set()
         self._probes: set[str] = set()
         self._ready = Event()
+        self._is_heard = False
         self._went_idle = Event()
         self._closed = Event()
         self._start = manager.ready
@@ -301,6 +302,7 @@ class KernelConnection:
     def _end_runs(self) -> None:
         self.lost_variables |= self._ready.is_set()
         self._ready = Event()
+        self._is_heard, self.info = False, {}
         self.subshell = ""
         self._probes.clear()
         self._busy_with.clear()
@@ -338,6 +340,7 @@ class KernelConnection:
         msg_id, kind = message["parent_header"].get("msg_id"), message["header"]["msg_type"]
         if kind == "kernel_info_reply":
             self.info = message["content"]
+            self._note_answer()
         if kind == "execute_reply" and msg_id in self._runs:
             self._on_run_reply(self._runs[msg_id], message["content"])
         elif msg_id in self._requests:
@@ -372,12 +375,18 @@ class KernelConnection:
         elif msg_id in self._probes and state == "idle":
             self._probes.clear()
             self._process = message["header"].get("session", "")
-            self._ready.set()
+            self._is_heard = True
+            self._note_answer()
         elif is_run and state == "busy":
             self._busy_with.add(msg_id)
         elif is_run and state == "idle":
             self._busy_with.discard(msg_id)
             self._went_idle.set()
+
+    def _note_answer(self) -> None:
+        # Its reply and its output come on sockets of their own.
+        if self._is_heard and self.info:
+            self._ready.set()
 
     def _on_stdin(self, message: Message) -> None:
         run = self._runs.get(message["parent_header"].get("msg_id", ""))

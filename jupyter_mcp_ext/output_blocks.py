@@ -41,7 +41,7 @@ class Limits:
     outputs of one cell, the last `max_outputs` are shown.
     """
 
-    max_output_chars: int = 4_000
+    max_output_chars: int = 3_600
     max_source_chars: int = 20_000
     allow_images: bool = True
     max_image_bytes: int = 60_000

@@ -113,7 +113,7 @@ class OutputArea:
         self.cell_id = document.resolve(cell_id)
         ycell = document.ycell(self.cell_id)
         assert ycell is not None
-        document.journal.note(self.cell_id, "started")
+        document.note_start(self.cell_id)
         return str(ycell["source"])
 
     def show_running(self, document: NotebookDocument) -> None:

@@ -24,7 +24,8 @@ RunSection = tuple[str, Sequence[Any], str, ResourceLink | None]
 MIN_SOURCE_CHARS = 40
 """With less room than this, a source is left out rather than cut."""
 
-OUTLINE_LINE_BYTES = 60
+OUTLINE_LINE_BYTES = 58
+"""Without the end of the line."""
 
 MAX_MATCHES = 60
 """Lines and cells that a search shows."""
@@ -57,7 +58,7 @@ def outline(cells: Sequence[Cell], notes: Mapping[str, str] | None = None) -> st
         indent = " " * (depth - 1 if heading else depth)
         head = f"{indent}{cell.label} {_kind(cell)} {', '.join(filter(None, facts))}"
         head = printable(head.rstrip())
-        room = max(OUTLINE_LINE_BYTES - len(head.encode(errors="replace")), 16)
+        room = max(OUTLINE_LINE_BYTES - len(f"{head}: ".encode(errors="replace")), 10)
         note = f"  ({notes[cell.id]})" if notes and cell.id in notes else ""
         lines.append(f"{head}: {_cut(first, room) if first else 'empty'}{note}")
     return encodable("\n".join(lines))

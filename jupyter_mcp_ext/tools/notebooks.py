@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from typing import Annotated, Any, Literal
@@ -12,12 +11,11 @@ from mcp_types import TextContent
 from pydantic import Field, WithJsonSchema
 
 from .. import render
-from ..cell import Cell
 from ..journal import Changes
 from ..kernel import Kernels
 from ..links import cell_link
 from ..notebook import NotebookDocument
-from ..output_blocks import Block, Limits
+from ..output_blocks import Block
 from ..search import Within, search
 from ..text import count, printable
 from .toolset import (
@@ -110,7 +108,7 @@ async def read_notebook(
     cells: CellReferences = "all",
     since: Annotated[str, Field(description="A mark: read only what changed after it.")] = "",
     max_chars: MaxChars = None,
-) -> list[Block]:
+) -> str | list[Block]:
     """Read an outline (a line per cell), the sources, or all with outputs (full)."""
     services = context.services
     async with services.rooms.open(notebook) as document:
@@ -123,21 +121,16 @@ async def read_notebook(
         header += f"\n{_changed(since, changes)}"
     if changes is not None:
         chosen = [cell for cell in chosen if cell.id in changes.cells]
-    blocks = await _shown(view, chosen, changes, context.limits(max_chars))
-    return [_text(header), *blocks, _text(mark)]
-
-
-async def _shown(
-    view: str, cells: Sequence[Cell], changes: Changes | None, limits: Limits
-) -> list[Block]:
+    limits = context.limits(max_chars)
     if view == "full":
-        outputs = chain.from_iterable(cell.outputs for cell in cells)
-        return await rendered(outputs, partial(render.full, cells, limits))
+        outputs = chain.from_iterable(cell.outputs for cell in chosen)
+        blocks = await rendered(outputs, partial(render.full, chosen, limits))
+        return [_text(header), *blocks, _text(mark)]
     if view == "source":
-        text = render.sources(cells, limits)
+        shown = render.sources(chosen, limits)
     else:
-        text = render.outline(cells, None if changes is None else changes.cells)
-    return [_text(text)] if text else []
+        shown = render.outline(chosen, None if changes is None else changes.cells)
+    return "\n".join(filter(None, [header, shown, mark]))
 
 
 def _changed(since: str, changes: Changes | None) -> str:
