@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -38,14 +39,16 @@ class CellIndex:
 
     @property
     def ids(self) -> Sequence[str]:
-        """In the order of the cells. Reading them anew costs a call per cell."""
+        """In the order of the cells."""
         self.read()
         return self._ids or []
 
     def read(self) -> None:
         """Know the ids from here on: what becomes of cells can only be told of those known."""
         if self._ids is None:
-            self._ids = [str(ycell.get("id")) for ycell in self._ycells]
+            # A call for each cell would take ten times as long.
+            cells = json.loads(str(self._ycells))
+            self._ids = [str(raw.get("id") if isinstance(raw, dict) else raw) for raw in cells]
 
     def forget(self) -> None:
         """Read the ids anew when they are needed: one has changed in place."""
@@ -79,22 +82,37 @@ class CellIndex:
         self.journal.begin(self.undoing or (origin if isinstance(origin, str) else ""))
         for event in events:
             if not event.path:
-                changed |= self._note_cells(event)
+                cells = self._note_cells(event)
+                if cells is None:
+                    self.journal.restart()
+                    return None
+                changed |= cells
         for event in events:
             if event.path:
-                cell_id = self.ids[event.path[0]]
-                changed.add(cell_id)
+                position = event.path[0]
+                if len(event.path) == 1 and "id" in event.keys:
+                    changed |= self._note_new_id(position, str(event.keys["id"].get("newValue")))
+                changed.add(self.ids[position])
                 for kind in _kinds(event):
-                    self.journal.note(cell_id, kind)
+                    self.journal.note(self.ids[position], kind)
         return changed
 
-    def _note_cells(self, event: ArrayEvent) -> set[str]:
-        """Returns the ids of the cells that were added, moved or removed."""
+    def _note_new_id(self, position: int, new: str) -> set[str]:
+        """Returns the old and the new id; jupyter_ydoc gives new ones to duplicates, in place."""
+        ids = [*self.ids]
+        old, ids[position] = ids[position], new
+        self._ids = ids
+        if old not in ids:
+            self.journal.note_removed(old)
+        self.journal.note(new, "added")
+        return {old, new}
+
+    def _note_cells(self, event: ArrayEvent) -> set[str] | None:
+        """Returns the ids of the cells that were added, moved or removed, None if unknown."""
         before, steps = self._ids, event.delta  # type: ignore[attr-defined]
         self._ids = None if before is None else _apply_delta(before, steps)
         if before is None or self._ids is None:
-            self.journal.restart()
-            return {*(before or ()), *self.ids}
+            return None
         old = {cell_id: position for position, cell_id in enumerate(before)}
         new = {cell_id: position for position, cell_id in enumerate(self._ids)}
         inserted = set(_inserted(steps))
@@ -103,6 +121,9 @@ class CellIndex:
             if cell_id in old:  # Yjs has neither a move nor a change of type.
                 kind = "replaced" if old[cell_id] == new[cell_id] else "moved"
             self.journal.note(cell_id, kind)
+            if kind == "replaced" and not self.journal.author:
+                # By a reload of the file: it has the outputs of this source, for all we know.
+                self.journal.note(cell_id, "started")
         removed = old.keys() - new.keys()
         for cell_id in removed:
             self.journal.note_removed(cell_id)

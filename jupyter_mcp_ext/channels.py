@@ -61,8 +61,6 @@ class KernelChannels:
         self.session = client.session
         self._sockets, self._monitor = _connect(client)
         self._hears_end = client.transport == "ipc" or is_local_ip(client.ip)
-        self.is_connected = False
-        """Whether the kernel's end of the stdin channel is there."""
         self._takes_input = Event()
         IOLoop.current().add_handler(
             self._monitor.FD, lambda *_: self._look_at_monitor(), IOLoop.READ
@@ -102,8 +100,7 @@ class KernelChannels:
 
     def _look_at_monitor(self) -> None:
         while not self._monitor.closed and self._monitor.poll(0):
-            self.is_connected = recv_monitor_message(self._monitor)["event"] == CONNECTED
-            if self.is_connected:
+            if recv_monitor_message(self._monitor)["event"] == CONNECTED:
                 self._takes_input.set()
             elif self._hears_end:  # A network between may come back.
                 self._on_disconnect()

@@ -85,7 +85,7 @@ class KernelConnection:
         self._busy_with: set[str] = set()
         self._probes: set[str] = set()
         self._ready = Event()
-        self._is_heard = False
+        self._is_heard = self._has_hung_up = False
         self._went_idle = Event()
         self._closed = Event()
         self._start = manager.ready
@@ -115,9 +115,7 @@ class KernelConnection:
         while not self.is_closed:
             if not await self.notice_loss() and is_new:
                 raise ProcessLookupError("its process ended before it answered")
-            if seconds == MAX_PROBE_SECONDS and not (
-                self.owns_kernel or self._channels.is_connected
-            ):
+            if seconds == MAX_PROBE_SECONDS and self._has_hung_up:
                 raise ConnectionError(self.kernel_id)
             if self._ready.is_set() and not self._is_shutting_down:
                 await self._channels.wait_for_input(STDIN_SECONDS)
@@ -317,6 +315,7 @@ class KernelConnection:
     def _on_disconnect(self) -> None:
         # Jupyter tells of its own kernels, and restarts them.
         if not self.owns_kernel:
+            self._has_hung_up = True
             self.lose()
 
     @property
@@ -386,6 +385,7 @@ class KernelConnection:
     def _note_answer(self) -> None:
         # Its reply and its output come on sockets of their own.
         if self._is_heard and self.info:
+            self._has_hung_up = False
             self._ready.set()
 
     def _on_stdin(self, message: Message) -> None:

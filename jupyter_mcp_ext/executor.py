@@ -208,6 +208,8 @@ class Executor:
                 execution.finish("cancelled")
             elif not execution.is_finished:
                 execution.fail(BrokenOff(execution.id))
+            # In the order of their ends: a long run is not forgotten when it ends.
+            self._executions[execution.id] = self._executions.pop(execution.id)
             self._forget_old()
 
     async def _run_cell(self, execution: Execution, document: NotebookDocument) -> None:

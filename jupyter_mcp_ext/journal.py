@@ -16,7 +16,7 @@ TOLD: Mapping[Kind, str] = {
     "moved": "moved",
     "replaced": "replaced",
     "ran": "ran",
-    "output": "new output",
+    "output": "outputs changed",
 }
 """What is told of a cell, in this order."""
 
@@ -79,7 +79,7 @@ class Journal:
     def since(self, mark: str) -> Changes | None:
         """What happened after the mark; None when that is not known (any more)."""
         epoch, _, number = mark.partition(".")
-        if epoch != self._epoch or not number.isdecimal():
+        if epoch != self._epoch or not number.isdecimal() or len(number) > 15:
             return None
         if not self._complete_from <= int(number) <= self._step:
             return None

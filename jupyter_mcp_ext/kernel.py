@@ -46,6 +46,7 @@ SUBSHELL_SECONDS = 5.0
 KERNEL_ACTIONS = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
 
 _NAME = re.compile(r"[\w.-]{1,50}")
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
 
 
 class Kernels:
@@ -103,7 +104,7 @@ class Kernels:
             KernelStartFailed: as `attached_to`.
         """
         name = name or self._free_name()
-        if not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(name) or _ID.match(name):
             raise InvalidRequest(f"{name!r} is no name for a kernel.", "Use letters, digits, -_.")
         if name in self._live_names() or f"kernel {name}" in self._starts:
             raise InvalidRequest(f"There is a kernel {name!r} already.", "Choose another name.")
@@ -127,16 +128,19 @@ class Kernels:
         return connection
 
     async def find(self, kernel: str) -> KernelConnection:
-        """The running kernel with this name or id, or with an id that only it starts with.
+        """The running kernel with this id or name, or with an id that only it starts with.
 
         Raises:
             KernelNotFound: none, or several.
         """
-        kernel = self._live_names().get(kernel, kernel)
-        fits = [i for i in self._manager.list_kernel_ids() if kernel and i.startswith(kernel)]
-        if kernel not in fits and len(fits) != 1:
-            raise KernelNotFound(kernel)
-        return await self._connect(kernel if kernel in fits else fits[0])
+        running = list(self._manager.list_kernel_ids())
+        if kernel not in running:
+            named = self._live_names().get(kernel)
+            fits = [named] if named else [i for i in running if kernel and i.startswith(kernel)]
+            if len(fits) != 1:
+                raise KernelNotFound(kernel)
+            kernel = fits[0]
+        return await self._connect(kernel)
 
     async def kernel_id_of(self, path: str) -> str | None:
         """The id of the kernel of the notebook's Jupyter session, None without one."""
@@ -288,7 +292,8 @@ class Kernels:
 
     def _free_name(self) -> str:
         names = (f"scratch-{number}" for number in count(1))
-        return next(name for name in names if name not in self._live_names())
+        taken = self._live_names()
+        return next(n for n in names if n not in taken and f"kernel {n}" not in self._starts)
 
     def _with_name(self, model: Mapping[str, Any]) -> dict[str, Any]:
         names = [name for name, id_ in self._live_names().items() if id_ == model["id"]]

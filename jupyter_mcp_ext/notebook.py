@@ -128,13 +128,9 @@ class NotebookDocument:
         Raises:
             CellNotFound: the cell was deleted.
         """
-        for _ in range(2):
-            position = self.cell_ids.index(cell_id) if cell_id in self.cell_ids else None
-            if position is not None and self._ycells[position].get("id") == cell_id:
-                return position
-            # An id may have changed in place, as jupyter_ydoc does with duplicates.
-            self._index.forget()
-        raise CellNotFound(cell_id, candidates(self.cell_ids))
+        if cell_id not in self.cell_ids:
+            raise CellNotFound(cell_id, candidates(self.cell_ids))
+        return self.cell_ids.index(cell_id)
 
     def ycell(self, cell_id: str) -> Map[Any] | None:
         """The live cell, for use inside one transaction only; None when it was deleted."""

@@ -15,7 +15,7 @@ from mcp_types import ResourceLink
 from .cell import Cell
 from .output_blocks import Block, Item, Limits, encodable, fitted, to_blocks
 from .output_parts import format_size, is_error, summary
-from .search import Match
+from .search import Found, Match
 from .text import count, excerpt, printable, quote, terminal_lines
 
 RunSection = tuple[str, Sequence[Any], str, ResourceLink | None]
@@ -99,27 +99,26 @@ def cell(
     return to_blocks(items)
 
 
-def matches(found: Sequence[tuple[Cell, Sequence[Match]]]) -> str:
+def matches(found: Sequence[Found]) -> str:
     """A header for each cell and its matching lines, with their numbers, as many as fit."""
-    total = sum(len(lines) for _, lines in found)
-    heads = f"{count(total, 'line')} in {count(len(found), 'cell')}" if found else "no match"
-    shown: list[str] = [heads]
+    total = sum(each.count for each in found)
+    shown = [f"{count(total, 'line')} in {count(len(found), 'cell')}" if found else "no match"]
     left = MAX_MATCHES
-    for cell, lines in found[:MAX_MATCHES]:
-        room = min(max(left, 1), MAX_CELL_MATCHES)
-        shown += [_header(cell, _length(cell)), *map(_match, lines[:room])]
-        left -= len(lines[:room])
-        if rest := len(lines) - room:
-            shown += [f"… {count(rest, 'more line')}"] if rest > 0 else []
-    if rest := len(found) - MAX_MATCHES:
-        shown += [f"… {count(rest, 'more cell')}"] if rest > 0 else []
+    for each in found[:MAX_MATCHES]:
+        lines = each.lines[: min(max(left, 1), MAX_CELL_MATCHES)]
+        shown += [_header(each.cell, _length(each.cell)), *map(_match, lines)]
+        left -= len(lines)
+        if (rest := each.count - len(lines)) > 0:
+            shown.append(f"… {count(rest, 'more line')}")
+    if (rest := len(found) - MAX_MATCHES) > 0:
+        shown.append(f"… {count(rest, 'more cell')}")
     return encodable("\n".join(shown))
 
 
 def _match(match: Match) -> str:
     line = match.line if len(match.line) <= MAX_MATCH_CHARS else match.line[:MAX_MATCH_CHARS] + "…"
     if match.output:
-        return f"  {match.output} {match.number} {quote(line)}"
+        return f"  {match.output} {match.number}:\n{quote(line)}"
     return f"  {match.number}: {printable(line)}"
 
 

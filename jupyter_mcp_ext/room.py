@@ -166,7 +166,7 @@ class NotebookRooms:
         while True:
             await sleep(pause)
             started = monotonic()
-            for lease in self._leases.values():
+            for lease in [*self._leases.values()]:
                 if lease.document is document:
                     await _save_pending(lease.room)
             pause = max(SAVE_INTERVAL_SECONDS, SAVE_PAUSE_FACTOR * (monotonic() - started))
@@ -252,9 +252,11 @@ class NotebookRooms:
         try:
             async with self._collaboration._room_locks[lease.room.room_id]:
                 await lease.room.initialize()
-        except Exception as error:
+        except BaseException as error:
             self._release(lease)
-            raise NotANotebook(path, reason_of(error)) from error
+            if isinstance(error, Exception):
+                raise NotANotebook(path, reason_of(error)) from error
+            raise
 
     @contextmanager
     def _releasing(self, lease: _Lease) -> Iterator[None]:

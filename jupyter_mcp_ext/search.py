@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Literal
 
@@ -19,6 +19,15 @@ SEARCH_SECONDS = 5.0
 """How long one search may take: there are expressions that would never end."""
 
 
+MAX_QUERY_CHARS = 1000
+
+MAX_KEPT = 60
+"""How many lines of a cell are returned; more are only counted."""
+
+LINES_BETWEEN_LOOKS = 1000
+"""How many lines are searched before the time is looked at again."""
+
+
 @dataclass(frozen=True)
 class Match:
     """A line of a cell's source, where `output` is "", or of an output of that kind."""
@@ -28,10 +37,17 @@ class Match:
     line: str
 
 
-def search(
-    cells: Sequence[Cell], query: str, *, is_regex: bool, within: Within
-) -> list[tuple[Cell, list[Match]]]:
-    """The cells where something matches, with the lines.
+@dataclass
+class Found:
+    """A cell where something matches: the first lines of those that do, and how many do."""
+
+    cell: Cell
+    lines: list[Match] = field(default_factory=list)
+    count: int = 0
+
+
+def search(cells: Sequence[Cell], query: str, *, is_regex: bool, within: Within) -> list[Found]:
+    """The cells where something matches.
 
     Plain text ignores case. An empty query finds all cells with errors, or all stale ones, by
     the first line of each error, or without lines.
@@ -42,40 +58,70 @@ def search(
     """
     if not query and within not in ("errors", "stale"):
         raise InvalidRequest("The query is empty.", 'Only within="errors" or "stale" needs none.')
-    matches = _matcher(query, is_regex)
-    found = []
-    for cell in cells:
+    if len(query) > MAX_QUERY_CHARS:
+        raise InvalidRequest(f"The query has more than {MAX_QUERY_CHARS} characters.")
+    searching = _Search(_matcher(query, is_regex))
+    if query:
+        found = [searching.cell(cell, within) for cell in cells]
+        return [each for each in found if each.count]
+    if within == "stale":
+        return [Found(cell) for cell in cells if cell.is_stale]
+    return [each for each in map(searching.errors, cells) if each.count]
+
+
+class _Search:
+    """One search, which ends when its time is over."""
+
+    def __init__(self, matches: Callable[[str, float], bool]) -> None:
+        self._matches = matches
+        self._deadline = monotonic() + SEARCH_SECONDS
+
+    def cell(self, cell: Cell, within: Within) -> Found:
+        found = Found(cell)
         if within == "stale" and not cell.is_stale:
-            continue
-        lines = [match for match in _lines(cell, within) if matches(match.line)]
-        if not query:
-            lines = [] if within == "stale" else [match for match in lines if not match.number]
-        if lines or (within == "stale" and not query):
-            found.append((cell, lines))
-    return found
+            return found
+        left = self._left()
+        for looked, match in enumerate(_lines(cell, within)):
+            if looked % LINES_BETWEEN_LOOKS == 0:
+                left = self._left()
+            try:
+                is_match = self._matches(match.line, left)
+            except TimeoutError:
+                raise _too_long() from None
+            if is_match:
+                found.count += 1
+                if found.count <= MAX_KEPT:
+                    found.lines.append(match)
+        return found
+
+    def errors(self, cell: Cell) -> Found:
+        self._left()
+        lines = [match for match in _lines(cell, "errors") if not match.number]
+        return Found(cell, lines[:MAX_KEPT], len(lines))
+
+    def _left(self) -> float:
+        left = self._deadline - monotonic()
+        if left <= 0:
+            raise _too_long()
+        return left
 
 
-def _matcher(query: str, is_regex: bool) -> Callable[[str], bool]:
+def _too_long() -> Unavailable:
+    return Unavailable(
+        f"The search took more than {SEARCH_SECONDS:g} s.", "Search for something simpler."
+    )
+
+
+def _matcher(query: str, is_regex: bool) -> Callable[[str, float], bool]:
     if not is_regex:
         folded = query.casefold()
-        return lambda line: folded in line.casefold()
+        return lambda line, left: folded in line.casefold()
     try:
         expression = regex.compile(query)
-    except regex.error as error:
-        raise InvalidRequest(f"{query!r} is no regular expression: {error}.") from error
-    deadline = monotonic() + SEARCH_SECONDS
-
-    def matches(line: str) -> bool:
-        try:
-            # Without the GIL, so that the server goes on.
-            left = max(deadline - monotonic(), 0.001)
-            return expression.search(line, timeout=left, concurrent=True) is not None
-        except TimeoutError:
-            raise Unavailable(
-                f"The search took more than {SEARCH_SECONDS:g} s.", "Choose a simpler expression."
-            ) from None
-
-    return matches
+    except (regex.error, RecursionError, OverflowError) as error:
+        raise InvalidRequest(f"{query[:80]!r} is no regular expression: {error}.") from error
+    # Without the GIL, so that the server goes on.
+    return lambda line, left: expression.search(line, timeout=left, concurrent=True) is not None
 
 
 def _lines(cell: Cell, within: Within) -> Iterator[Match]:

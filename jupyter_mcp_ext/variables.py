@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -70,7 +71,8 @@ class Variables:
             raise InvalidRequest(
                 f"This kernel knows nothing of {name!r}.", "Look at it with execute_code."
             )
-        text = str((reply.get("data") or {}).get("text/plain", ""))
+        data = reply.get("data")
+        text = str(data.get("text/plain", "")) if isinstance(data, dict) else ""
         facts = {"name": name, "type": "", "extent": "", "size": 0, "text": ""}
         return facts | {"details": [text]}
 
@@ -95,7 +97,9 @@ class Variables:
 
 
 def _language(connection: KernelConnection) -> str:
-    return str((connection.info.get("language_info") or {}).get("name", ""))
+    language = connection.info.get("language_info")
+    name = language.get("name", "") if isinstance(language, dict) else ""
+    return re.sub(r"[^\w+#. -]", "", str(name))[:40]
 
 
 def _unanswered() -> Unavailable:
@@ -116,9 +120,16 @@ def _parse(result: dict[str, Any], argument: str) -> dict[str, Any]:
             raise InvalidRequest(
                 f"There is no {argument!r} in this kernel.", "Call list_variables."
             )
+        # What a kernel says must not look like words of ours.
+        reason = re.sub(r"\W", "", str(result.get("ename", "")))[:60] or "it died"
         raise Unavailable(
-            f"The kernel could not describe its variables: {result.get('ename', 'it died')}.",
+            f"The kernel could not describe its variables: {reason}.",
             "Look at them with execute_code.",
         )
-    parsed: dict[str, Any] = json.loads(result["data"]["text/plain"])
-    return parsed
+    try:
+        return dict(json.loads(result["data"]["text/plain"]))
+    except (KeyError, TypeError, ValueError):
+        raise Unavailable(
+            "The kernel's description of its variables cannot be read.",
+            "Look at them with execute_code.",
+        ) from None

@@ -91,9 +91,9 @@ async def check_heading(scene: Scene, answer: str) -> None:
 
 
 async def add_heading(player: Player, scene: Scene) -> str:
-    outline = sections(await player.tell("read_notebook", notebook=scene.notebook))
-    at = next(number for number, each in enumerate(outline) if ".fit(" in each.facts)
-    heading = {"source": "## Model", "cell_type": "markdown", "after": outline[at - 1].cell_id}
+    found = await player.tell("search_notebook", notebook=scene.notebook, query=".fit(")
+    before = sections(found)[0].position - 1
+    heading = {"source": "## Model", "cell_type": "markdown", "after": before}
     await player.tell("insert_cell", notebook=scene.notebook, **heading)
     return "done"
 

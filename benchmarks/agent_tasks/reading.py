@@ -46,9 +46,8 @@ async def check_definition(scene: Scene, answer: str) -> None:
 
 
 async def find_definition(player: Player, scene: Scene) -> str:
-    view = {"view": "source", "max_chars": 60_000}
-    text = await player.tell("read_notebook", notebook=scene.notebook, **view)
-    (found,) = (each for each in sections(text) if "def settle_accounts" in each.body)
+    search = {"query": "def settle_accounts", "within": "source"}
+    (found,) = sections(await player.tell("search_notebook", notebook=scene.notebook, **search))
     return found.cell_id
 
 
@@ -168,10 +167,8 @@ async def check_error_line(scene: Scene, answer: str) -> None:
 
 
 async def find_error_line(player: Player, scene: Scene) -> str:
-    name = scene.notebook.rpartition("/")[2]
-    # No tool looks into long outputs, so the notebook's kernel looks into the saved file.
-    question = f"[n for n in open({name!r}) if 'ERROR' in n]"
-    answer = await player.tell("execute_code", notebook=scene.notebook, code=question)
+    search = {"query": "ERROR", "within": "outputs"}
+    answer = await player.tell("search_notebook", notebook=scene.notebook, **search)
     return quoted(answer).split("batch ")[1].split()[0]
 
 

@@ -1,7 +1,8 @@
 """Describe variables. Runs in Python kernels, in a namespace of its own that nobody sees.
 
 `describe_all` and `describe_one` return what `json.dumps` takes. No method of a user's own class
-is called, since it could do anything; those of numpy and pandas objects are.
+is called, since it could do anything; those of numpy and pandas objects are, which ask the objects
+in them to show themselves.
 """
 
 from __future__ import annotations
@@ -17,6 +18,13 @@ from typing import Any
 MAX_VARIABLES = 200
 MAX_STATISTICS = 10_000_000
 SIZED = (str, bytes, bytearray, list, tuple, dict, set, frozenset, range)
+ROUTINES = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+)
 SHAPED = ("numpy", "pandas", "polars", "torch", "xarray", "pyarrow", "scipy")
 
 
@@ -30,7 +38,7 @@ class ShortRepr(reprlib.Repr):
         self.length = length
 
     def repr_instance(self, x: Any, level: int) -> str:
-        if isinstance(x, (bool, float, complex, bytes, range, type(None))) or is_shaped(x):
+        if type(x) in (bool, float, complex, bytes, range, type(None)) or is_shaped(x):
             return super().repr_instance(x, level)
         return f"<{type_name(x)}>"
 
@@ -40,13 +48,19 @@ class ShortRepr(reprlib.Repr):
 
 
 def is_shaped(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] in SHAPED
+    return module_of(value).partition(".")[0] in SHAPED
+
+
+def module_of(value: Any) -> str:
+    """Of its class, without what a metaclass may do."""
+    module = type.__getattribute__(type(value), "__module__")
+    return module if type(module) is str else ""
 
 
 def type_name(value: Any) -> str:
     kind = type(value)
-    is_near = kind.__module__ in ("builtins", "__main__")
-    return kind.__qualname__ if is_near else f"{kind.__module__}.{kind.__qualname__}"
+    name, module = type.__getattribute__(kind, "__qualname__"), module_of(value)
+    return name if module in ("builtins", "__main__") else f"{module}.{name}"
 
 
 def extent(value: Any) -> str:
@@ -54,7 +68,7 @@ def extent(value: Any) -> str:
     shape = getattr(value, "shape", None) if is_shaped(value) else None
     if isinstance(shape, tuple):
         return "x".join(str(length) for length in shape)
-    return f"len {len(value)}" if isinstance(value, SIZED) else ""
+    return f"len {len(value)}" if type(value) in SIZED else ""
 
 
 def size(value: Any) -> int:
@@ -65,11 +79,11 @@ def size(value: Any) -> int:
             total = usage()
             return int(total.sum() if hasattr(total, "sum") else total)
         return int(getattr(value, "nbytes", 0) or 0)
-    return sys.getsizeof(value) if isinstance(value, SIZED) else 0
+    return sys.getsizeof(value) if type(value) in SIZED else 0
 
 
 def summary(name: str, value: Any, length: int = 60) -> dict[str, Any]:
-    if inspect.isroutine(value) or isinstance(value, type):
+    if issubclass(type(value), (*ROUTINES, type)):
         text = signature(value)
     else:
         text = "" if is_shaped(value) and extent(value) else ShortRepr(length).short(value)
@@ -100,9 +114,9 @@ def hidden() -> set[str]:
 
 def is_own(value: Any) -> bool:
     """Whether the user made it, as far as that can be told: not a module, nothing imported."""
-    if isinstance(value, types.ModuleType):
+    if issubclass(type(value), types.ModuleType):
         return False
-    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+    if type(value) in (type, *ROUTINES):
         return getattr(value, "__module__", None) == "__main__"
     return True
 
@@ -136,7 +150,7 @@ def resolve(user: dict[str, Any], name: str) -> Any:
 
 
 def details(value: Any) -> Iterator[str]:
-    root = type(value).__module__.partition(".")[0]
+    root = module_of(value).partition(".")[0]
     if callable(value):
         yield inspect.getdoc(value) or ""
     elif root == "pandas":

@@ -29,7 +29,10 @@ TOOLSET = Toolset("kernels")
 async def list_kernels(context: ToolContext) -> str:
     """List running kernels with their notebooks, and kernelspecs that can be started."""
     kernels = context.services.kernels
-    running = [render.kernel(model) for model in await kernels.list()]
+    models = await kernels.list()
+    if not await context.may(READ):
+        models = [model | {"notebooks": []} for model in models]
+    running = [render.kernel(model) for model in models]
     specs = [
         f"{name}: {spec['display_name']} ({spec['language']})"
         for name, spec in (await kernels.kernelspecs()).items()
@@ -52,6 +55,8 @@ async def start_kernel(
 ) -> str:
     """Start a kernel without a notebook, for execute_code; calls then name it by its name."""
     services = context.services
+    if directory:
+        await context.require(READ)
     directory = await services.contents.directory(directory)
     if environment:
         await context.require(EXECUTE)

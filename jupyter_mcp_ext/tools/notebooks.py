@@ -46,9 +46,8 @@ async def list_notebooks(
 ) -> str:
     """List notebooks: path, whether live (in memory), kernel, last modified."""
     services = context.services
-    kernels = {
-        path: model for model in await services.kernels.list() for path in model["notebooks"]
-    }
+    models = await services.kernels.list() if await context.may(SEE_KERNELS) else []
+    kernels = {path: model for model in models for path in model["notebooks"]}
     lines, total = [], 0
     async for model in services.contents.files(directory, recursive):
         if model["type"] != "notebook":
@@ -112,15 +111,18 @@ async def read_notebook(
     """Read an outline (a line per cell), the sources, or all with outputs (full)."""
     services = context.services
     async with services.rooms.open(notebook) as document:
+        kernel = await _kernel_state(context, document)
+        await document.settled()
+        # Nothing is awaited from here on: what people did meanwhile would be lost for `since`.
         wanted = set(document.resolve_many(cells))
         chosen = [cell for cell in document.cells() if cell.id in wanted]
-        header = f"{header_of(document)}, {await _kernel_state(context, document)}"
+        header = f"{header_of(document)}, {kernel}"
         changes = document.journal.since(since) if since else None
         mark = _mark(document)
-    if since:
-        header += f"\n{_changed(since, changes)}"
     if changes is not None:
         chosen = [cell for cell in chosen if cell.id in changes.cells]
+    if since:
+        header += f"\n{_changed(since, changes, len(chosen))}"
     limits = context.limits(max_chars)
     if view == "full":
         outputs = chain.from_iterable(cell.outputs for cell in chosen)
@@ -133,11 +135,13 @@ async def read_notebook(
     return "\n".join(filter(None, [header, shown, mark]))
 
 
-def _changed(since: str, changes: Changes | None) -> str:
+def _changed(since: str, changes: Changes | None, number: int) -> str:
+    since = printable(since[:40])
     if changes is None:
         return f"What changed since {since} is not known (any more). All there is now:"
     removed = f"Removed: {', '.join(changes.removed)}. " if changes.removed else ""
-    return f"{removed}Changed since {since}:" if changes.cells else f"{removed}No cell changed."
+    told = f"Changed since {since}:" if number else "None of these cells changed."
+    return f"{removed}{told}"
 
 
 @TOOLSET.tool("Search notebook", read_only=True, destructive=False, idempotent=True, needs=[READ])

@@ -46,7 +46,7 @@ async def test_since_a_mark_only_what_changed_is_read(server: Server, agent: Age
     path = with_cells(server, "a = 1", "b = 2", "c = 3")
     mark = mark_in(await agent.tell("read_notebook", notebook=path))
     nothing = await agent.tell("read_notebook", notebook=path, since=mark)
-    assert nothing.splitlines()[1:] == ["No cell changed.", f"mark: {mark}"]
+    assert nothing.splitlines()[1:] == ["None of these cells changed.", f"mark: {mark}"]
     async with join_room(server, path) as peer:
         await peer.type_text("c0000001", "0", after="b = 2")
         peer.notebook.ycells.pop(0)
@@ -57,11 +57,11 @@ async def test_since_a_mark_only_what_changed_is_read(server: Server, agent: Age
     assert told == f"Removed: c0000000. Changed since {mark}:"
     assert edited == "[0] c0000001 code never run: b = 20  (edited by others)"
     assert added.startswith("[2] ") and added.endswith(
-        "print(b)  (added by an agent, ran by an agent, new output by an agent)"
+        "print(b)  (added by an agent, ran by an agent, outputs changed by an agent)"
     )
     mark = last.removeprefix("mark: ")
     answer = await agent.tell("read_notebook", notebook=path, since=mark, view="source")
-    assert "No cell changed." in answer and "c = 3" not in answer
+    assert "None of these cells changed." in answer and "c = 3" not in answer
 
 
 async def test_a_mark_outlives_a_browser_that_comes_and_goes(server: Server, agent: Agent) -> None:
@@ -102,7 +102,7 @@ async def test_lines_are_found_in_sources_outputs_and_errors(server: Server, age
     await agent.tell("execute_cells", notebook=path)
     answer = await agent.tell("search_notebook", notebook=path, query="needle")
     assert answer.startswith("6 lines in 3 cells\n")
-    assert "  0: needle = 1" in answer and "  stdout 1 | NEEDLE" in answer
+    assert "  0: needle = 1" in answer and "  stdout 1:\n| NEEDLE" in answer
     answer = await agent.tell("search_notebook", notebook=path, within="errors")
     assert answer.startswith("1 line in 1 cell\n") and "| KeyError: 'needle'" in answer
     refused = await agent.call("search_notebook", notebook=path, query="(", regex=True)

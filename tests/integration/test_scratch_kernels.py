@@ -98,3 +98,28 @@ async def test_an_unknown_environment_is_refused_with_the_known_ones(agent: Agen
     assert refused.is_error and "There is no environment 'python4'" in text(refused)
     assert "python3" in text(refused)
     assert "\nx: " not in await agent.tell("list_kernels")
+
+
+async def test_a_name_never_stands_for_another_kernels_id(agent: Agent, notebook: str) -> None:
+    await agent.execute(notebook, "x = 5")
+    listed = await agent.tell("list_kernels")
+    line = next(line for line in listed.splitlines() if notebook in line)
+    kernel_id = line.split()[1]
+    refused = await agent.call("start_kernel", name=kernel_id)
+    assert refused.is_error and "is no name for a kernel" in text(refused)
+    await agent.tell("start_kernel", name=kernel_id[:8])
+    assert "| 5" in await run(agent, kernel_id, "x")
+    await agent.tell("restart_kernel", kernel=kernel_id[:8])
+    assert "| 5" in await agent.execute(notebook, "x")
+
+
+async def test_kernels_without_a_name_start_at_once(agent: Agent) -> None:
+    answers: list[str] = []
+
+    async def start() -> None:
+        answers.append(await agent.tell("start_kernel"))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(start)
+    assert len({answer.split(":")[0] for answer in answers}) == 3

@@ -30,7 +30,7 @@ def test_it_tells_what_was_done_to_each_cell_and_by_whom(
     found = changes(document, mark)
     assert found.cells == {
         "aaaa": "edited by an agent and others",
-        "bbbb": "new output by others",
+        "bbbb": "outputs changed by others",
         new.id: "added by an agent",
     }
     assert found.removed == ["cccc"]
@@ -107,3 +107,30 @@ def test_a_bounded_number_of_removed_cells_is_known(monkeypatch: pytest.MonkeyPa
     assert journal.since(mark) is None
     epoch = mark.partition(".")[0]
     assert journal.since(f"{epoch}.1") == Changes({}, ["1", "2"])
+
+
+def test_an_id_that_changes_in_place_is_followed(
+    document: NotebookDocument, ynotebook: YNotebook
+) -> None:
+    mark = document.journal.mark
+    ynotebook.ycells[1]["id"] = "dddd"  # As jupyter_ydoc does with duplicates.
+    assert document.cell_ids == ["aaaa", "dddd", "cccc"]
+    assert document.cell("dddd").source == "b" == document.cell(1).source
+    assert [cell.id for cell in document.cells()] == ["aaaa", "dddd", "cccc"]
+    found = changes(document, mark)
+    assert found.cells == {"dddd": "added by others"} and found.removed == ["bbbb"]
+
+
+def test_a_cell_that_is_replaced_with_the_outputs_of_its_source_is_not_stale(
+    document: NotebookDocument, ynotebook: YNotebook
+) -> None:
+    document.replace_source("bbbb", "b = 2")
+    assert document.cell("bbbb").is_stale
+    raw = json.loads(str(ynotebook.ycells[1])) | {"execution_count": 7}
+    ynotebook.ycells[1] = ynotebook.create_ycell(raw)  # As a reload of the file does.
+    assert not document.cell("bbbb").is_stale
+
+
+def test_a_mark_of_absurd_length_is_unknown(document: NotebookDocument) -> None:
+    epoch = document.journal.mark.partition(".")[0]
+    assert document.journal.since(f"{epoch}.{'9' * 5000}") is None

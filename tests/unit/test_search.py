@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
 
@@ -26,7 +27,7 @@ CELLS = [
 
 def found(query: str, within: Within = "all", *, is_regex: bool = False) -> dict[str, list[Match]]:
     matches = search(CELLS, query, is_regex=is_regex, within=within)
-    return {cell.id: lines for cell, lines in matches}
+    return {each.cell.id: each.lines for each in matches}
 
 
 def test_sources_and_outputs_are_searched_without_regard_to_case() -> None:
@@ -82,9 +83,9 @@ def test_matches_are_shown_below_their_cells_and_outputs_as_data() -> None:
         "  1: price = x\n"
         "[2] cccc code error, 1 line\n"
         "  0: df['price']\n"
-        "  error 0 | KeyError: 'price'\n"
+        "  error 0:\n| KeyError: 'price'\n"
         "[3] dddd code ok, 1 line\n"
-        "  stdout 1 | PRICE"
+        "  stdout 1:\n| PRICE"
     )
     assert render.matches([]) == "no match"
 
@@ -94,3 +95,24 @@ def test_many_matches_are_counted_and_a_few_shown() -> None:
     shown = render.matches(search(cells, "x", is_regex=False, within="all"))
     assert shown.startswith("10,000 lines in 100 cells\n") and len(shown) < 4_000
     assert "… 92 more lines" in shown and "… 40 more cells" in shown
+
+
+def test_a_search_of_too_much_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "SEARCH_SECONDS", 0.1)
+    for is_regex in (False, True):
+        with pytest.raises(Unavailable, match="The search took more than"):
+            search(CELLS * 300_000, "nothing", is_regex=is_regex, within="all")
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [("(" * 900, "no regular expression"), ("x" * 1001, "more than 1000"), ("[", "no regular")],
+)
+def test_an_expression_that_cannot_be_used_is_a_clear_error(query: str, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        found(query, is_regex=True)
+
+
+def test_deeply_nested_expressions_work_or_are_clear_errors() -> None:
+    with suppress(InvalidRequest):
+        found("(" * 499 + ")" * 499, is_regex=True)
