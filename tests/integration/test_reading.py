@@ -34,7 +34,7 @@ async def read_until(agent: Agent, path: str, expected: str, **more: Any) -> str
 async def test_a_reading_names_language_kernel_and_people(
     agent: Agent, peer: Peer, notebook: str
 ) -> None:
-    answer = await read_until(agent, notebook, "ada")
+    answer = await read_until(agent, notebook, "open with ada")
     head = f"{notebook}: {len(peer.cells())} cells, python, open with ada"
     assert answer.splitlines()[0] == f"{head}, no kernel"
     await agent.execute(notebook, "1")
