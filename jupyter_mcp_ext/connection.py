@@ -213,6 +213,11 @@ class KernelConnection:
         return self._closed.is_set()
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the kernel has answered since its last start."""
+        return self._ready.is_set()
+
+    @property
     def owns_kernel(self) -> bool:
         """Whether the server has started the kernel's process."""
         return bool(getattr(self._manager, "owns_kernel", True))

@@ -11,7 +11,7 @@ from itertools import count
 from logging import Logger
 from typing import Any
 
-from anyio import fail_after, move_on_after
+from anyio import fail_after, move_on_after, sleep
 from jupyter_server.utils import ensure_async
 
 from .channels import new_context
@@ -36,6 +36,9 @@ REMEMBERED_NOTEBOOKS = 1000
 
 FREE_SECONDS = 1.0
 """Within which time a kernel that runs nothing takes a request."""
+
+NUDGES = 60
+NUDGE_SECONDS = 1.0
 
 SUBSHELLS = "kernel subshells"
 """How kernels call them among their `supported_features`."""
@@ -63,6 +66,7 @@ class Kernels:
         self._log = log
         self._connections: dict[str, KernelConnection] = {}
         self._last_kernel: OrderedDict[str, str] = OrderedDict()
+        self._spawn = spawn
         self._starts = Starts(spawn)
         self._names: dict[str, str] = {}
         self._sessions = NotebookSessions(settings)
@@ -297,7 +301,11 @@ class Kernels:
 
     def _with_name(self, model: Mapping[str, Any]) -> dict[str, Any]:
         names = [name for name, id_ in self._live_names().items() if id_ == model["id"]]
-        return {**model, "given_name": "".join(names)}
+        connection = self._connections.get(model["id"])
+        state = model.get("execution_state", "unknown")
+        if state == "starting" and connection is not None and connection.is_ready:
+            state = "busy" if connection.running else "idle"
+        return {**model, "execution_state": state, "given_name": "".join(names)}
 
     def _live_names(self) -> dict[str, str]:
         """The names that agents gave to kernels that still run, and the kernels' ids."""
@@ -325,10 +333,27 @@ class Kernels:
             manager = self._manager.get_kernel(kernel_id)
             connection = KernelConnection(kernel_id, manager, self._context, self._log)
             self._connections[kernel_id] = connection
+            self._spawn(partial(self._nudge, connection))
             self._manager.add_restart_callback(kernel_id, connection.lose, "restart")
             self._manager.add_restart_callback(kernel_id, partial(self._drop, connection), "dead")
         await self.wait_ready(connection, is_new=is_new)
         return connection
+
+    async def _nudge(self, connection: KernelConnection) -> None:
+        """Make a new kernel say something until Jupyter hears it.
+
+        Jupyter's own socket may connect after ours, and would call an idle kernel starting.
+        """
+        for _ in range(NUDGES):
+            await sleep(NUDGE_SECONDS)
+            if connection.is_closed or connection.kernel_id not in self._manager:
+                return
+            manager = self._manager.get_kernel(connection.kernel_id)
+            if getattr(manager, "execution_state", "") != "starting":
+                return
+            if connection.is_ready:
+                with suppress(TimeoutError):
+                    await connection.request("kernel_info_request", {}, NUDGE_SECONDS)
 
     async def _on_action(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
         connection = self._connections.get(data.get("kernel_id", ""))

@@ -432,7 +432,7 @@ async def test_an_outline_keeps_a_line_short_whatever_is_in_it(
     cells = [nbformat.v4.new_code_cell("x\t=\t'" + "y" * 5000 + "'"), nbformat.v4.new_code_cell("")]
     path = server.write_notebook(nbformat.v4.new_notebook(cells=cells))
     lines = (await agent.tell("read_notebook", notebook=path)).splitlines()
-    assert len(lines) == 3 and all(len(line) < 200 and "\t" not in line for line in lines)
+    assert len(lines) == 4 and all(len(line) < 200 and "\t" not in line for line in lines)
 
 
 # Paths

@@ -231,7 +231,7 @@ async def test_removing_most_of_a_notebook_has_to_be_confirmed(
 async def test_a_thousand_cells_are_read_and_edited(server: Server, agent: Agent) -> None:
     cells = [nbformat.v4.new_code_cell(f"x{n} = {n}") for n in range(1000)]
     path = server.write_notebook(nbformat.v4.new_notebook(cells=cells))
-    assert "1000 cells" in await agent.tell("read_notebook", notebook=path, cells="0-9")
+    assert "1,000 cells" in await agent.tell("read_notebook", notebook=path, cells="0-9")
     answer = await agent.tell("edit_cell", notebook=path, cell=-1, old_text="= 999", new_text="= 0")
     assert answer.startswith("[999] ")
     await until(lambda: saved(server, path)["cells"][-1]["source"] == "x999 = 0", 20)

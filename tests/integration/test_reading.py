@@ -38,7 +38,7 @@ async def test_a_reading_names_language_kernel_and_people(
     head = f"{notebook}: {len(peer.cells())} cells, python, open with ada"
     assert answer.splitlines()[0] == f"{head}, no kernel"
     await agent.execute(notebook, "1")
-    answer = await agent.tell("read_notebook", notebook=notebook)
+    answer = await read_until(agent, notebook, "python3 idle")
     assert answer.splitlines()[0] == f"{head}, kernel python3 idle"
 
 

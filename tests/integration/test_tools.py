@@ -21,9 +21,9 @@ async def test_open_names_cells_kernel_and_people(agent: Agent, peer: Peer, note
         while "ada" not in (answer := await agent.tell("open_notebook", notebook=notebook)):
             pass
     lines = answer.splitlines()
-    assert lines[0] == f"{notebook}: 3 cells, open with ada"
+    assert lines[0] == f"{notebook}: 3 cells, python, open with ada"
     assert lines[1].startswith("kernel: ") and "python3" in lines[1]
-    assert len(lines) == 2 + 3
+    assert len(lines) == 2 + 3 + 1
 
 
 async def test_listing_tells_what_is_live_and_bounds_itself(server: Server, agent: Agent) -> None:
