@@ -11,6 +11,7 @@ from uuid import uuid4
 from jupyter_ydoc import YNotebook
 from pycrdt import Awareness, Map, Text, Transaction
 
+from .agent import Agent
 from .cell import Cell
 from .cell_index import CellIndex
 from .errors import (
@@ -152,10 +153,10 @@ class NotebookDocument:
     # Editing
 
     @contextmanager
-    def edited_by(self, agent: str) -> Iterator[None]:
+    def edited_by(self, agent: Agent) -> Iterator[None]:
         """What is edited inside is one step that this agent can undo. Nothing may be awaited."""
         self._index.read()
-        self._origin, mark = f"{EDIT_ORIGIN}:{agent}", self.journal.mark
+        self._origin, mark = f"{EDIT_ORIGIN}:{agent.id}", self.journal.mark
         self._undo.follow(self._origin)
         try:
             yield
@@ -163,7 +164,7 @@ class NotebookDocument:
         finally:
             self._origin = EDIT_ORIGIN
 
-    def undo(self, agent: str) -> bool:
+    def undo(self, agent: Agent) -> bool:
         """Take back this agent's last step; False if it has none here.
 
         Raises:
@@ -171,7 +172,7 @@ class NotebookDocument:
             UndoRefused: others have written in a cell that this would remove.
         """
         self.check_writable()
-        if not self._undo.take_back(f"{EDIT_ORIGIN}:{agent}"):
+        if not self._undo.take_back(f"{EDIT_ORIGIN}:{agent.id}"):
             return False
         with self.transaction():
             self.mark_dirty()

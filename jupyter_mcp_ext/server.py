@@ -26,11 +26,13 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from . import __version__
+from .agent import Agent
 from .elicitation import INPUT_REQUIRED_VERSION, Elicitation, InputRequired
 from .errors import InvalidRequest, MCPExtensionError, NotANotebook, NotFound, NotPermitted
 from .resources import TEMPLATES, Resources
 from .sending import sendable
 from .subscriptions import Subscriptions
+from .text import printable
 from .tools import TOOLSETS
 from .tools.running import resume
 from .tools.toolset import READ, Services, Tool, ToolContext
@@ -53,6 +55,9 @@ RESOURCE_NOT_FOUND = -32002
 
 REFUSED = -32010
 """Ours: a resource that cannot be had by this login, or on this server."""
+
+MAX_NAME_CHARS = 60
+"""How much of a client's name is shown to others."""
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
@@ -246,16 +251,24 @@ def _context(tool: str, services: Services, ctx: Any, params: CallToolRequestPar
     )
 
 
-def _agent(handler: Any, client: Any) -> str:
-    """Tells one agent from others, without giving its login away."""
-    headers = handler.request.headers
+def _agent(handler: Any, client: Any) -> Agent:
+    headers, user = handler.request.headers, handler.current_user
     login = headers.get("Authorization") or handler.get_argument("token", "")
-    who = [
-        headers.get("Mcp-Session-Id", ""),
-        login or str(handler.current_user.username),
-        client.client_info.name if client is not None else "",
-    ]
-    return sha256("\0".join(who).encode()).hexdigest()[:16]
+    name, title = (
+        ("", "") if client is None else (client.client_info.name, client.client_info.title)
+    )
+    who = [headers.get("Mcp-Session-Id", ""), login or str(user.username), name]
+    return Agent(
+        id=sha256("\0".join(who).encode()).hexdigest()[:16],  # Others may see it.
+        name=printable((title or _in_words(name))[:MAX_NAME_CHARS]),
+        # A token without a Hub is a user with a new name on each request.
+        user="" if user.name.startswith("Anonymous ") else printable(user.display_name),
+    )
+
+
+def _in_words(name: str) -> str:
+    """`claude-code` as "Claude Code"; a name with its own capitals stays."""
+    return name.replace("-", " ").title() if name.islower() else name
 
 
 def _jupyter_handler(ctx: Any) -> Any:

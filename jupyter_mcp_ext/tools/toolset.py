@@ -13,6 +13,7 @@ from mcp_types import Tool as ToolDescription
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
+from ..agent import Agent
 from ..connection import KernelConnection
 from ..contents import Contents
 from ..elicitation import Elicitation
@@ -72,13 +73,12 @@ class Services:
 class ToolContext:
     """One call: the services, and who calls.
 
-    `agent` tells one agent from others: its MCP session, or else its login and its client's name.
     `is_permitted` asks Jupyter's authorizer about the login of this request. `client_left`
     tells whether the client closed the connection. `report_progress` takes seconds and words.
     """
 
     tool: str
-    agent: str
+    agent: Agent
     services: Services
     is_permitted: Callable[[str, str], Awaitable[bool]]
     client_left: Callable[[], bool]

@@ -31,7 +31,7 @@ LAYERS = [
     {"undo", "snapshots"},
     {"cell", "cell_index"},
     {"references", "text_edits", "journal"},
-    {"errors"},
+    {"errors", "agent"},
 ]
 """From top to bottom; a module may import any layer below its own."""
 

@@ -8,6 +8,7 @@ import pytest
 from jupyter_ydoc import YNotebook
 
 from jupyter_mcp_ext import undo
+from jupyter_mcp_ext.agent import Agent
 from jupyter_mcp_ext.errors import TextNotFound, UndoRefused
 from jupyter_mcp_ext.notebook import OUTPUT_ORIGIN, NotebookDocument
 
@@ -17,7 +18,7 @@ def sources(document: NotebookDocument) -> list[str]:
 
 
 def edit(document: NotebookDocument, agent: str, method: str, *arguments: Any) -> Any:
-    with document.edited_by(agent):
+    with document.edited_by(Agent(agent)):
         return getattr(document, method)(*arguments)
 
 
@@ -27,10 +28,10 @@ def test_each_call_is_one_step_and_the_last_is_taken_back_first(
     edit(document, "x", "replace_source", "aaaa", "a = 1")
     edit(document, "x", "delete_cells", ["bbbb", "cccc"])
     edit(document, "x", "insert_cell", "new")
-    assert document.undo("x") and sources(document) == ["a = 1"]
-    assert document.undo("x") and sources(document) == ["a = 1", "b", "c"]
-    assert document.undo("x") and sources(document) == ["a", "b", "c"]
-    assert not document.undo("x")
+    assert document.undo(Agent("x")) and sources(document) == ["a = 1"]
+    assert document.undo(Agent("x")) and sources(document) == ["a = 1", "b", "c"]
+    assert document.undo(Agent("x")) and sources(document) == ["a", "b", "c"]
+    assert not document.undo(Agent("x"))
 
 
 def test_a_deleted_cell_comes_back_with_its_place_id_and_outputs(
@@ -39,14 +40,14 @@ def test_a_deleted_cell_comes_back_with_its_place_id_and_outputs(
     ynotebook.ycells[1]["outputs"].append({"output_type": "stream", "name": "stdout", "text": "1"})
     before = document.cells()
     edit(document, "x", "delete_cells", ["bbbb"])
-    assert document.undo("x")
+    assert document.undo(Agent("x"))
     assert document.cells() == before
 
 
 def test_a_moved_cell_goes_back(document: NotebookDocument) -> None:
     edit(document, "x", "move_cell", "aaaa", "end")
     assert sources(document) == ["b", "c", "a"]
-    assert document.undo("x") and sources(document) == ["a", "b", "c"]
+    assert document.undo(Agent("x")) and sources(document) == ["a", "b", "c"]
 
 
 def test_what_others_wrote_stays(document: NotebookDocument, ynotebook: YNotebook) -> None:
@@ -54,10 +55,10 @@ def test_what_others_wrote_stays(document: NotebookDocument, ynotebook: YNoteboo
     ynotebook.ycells[0]["source"].insert(0, "person ")
     edit(document, "y", "replace_source", "bbbb", "other agent")
     document.replace_source("cccc", "the server")
-    assert document.undo("x")
+    assert document.undo(Agent("x"))
     assert sources(document) == ["person a", "other agent", "the server"]
-    assert not document.undo("x")
-    assert document.undo("y")
+    assert not document.undo(Agent("x"))
+    assert document.undo(Agent("y"))
     assert sources(document) == ["person a", "b", "the server"]
 
 
@@ -71,7 +72,7 @@ def test_a_cell_in_which_others_wrote_since_is_not_removed(
     before = document.cells()
     for _ in range(2):
         with pytest.raises(UndoRefused, match=cell.id):
-            document.undo("x")
+            document.undo(Agent("x"))
     assert document.cells() == before
 
 
@@ -82,7 +83,7 @@ def test_what_a_run_wrote_into_a_new_cell_goes_with_it(document: NotebookDocumen
         assert ycell is not None
         ycell["outputs"].append({"output_type": "stream", "name": "stdout", "text": "1"})
         ycell["execution_count"] = 1
-    assert document.undo("x") and sources(document) == ["a", "b", "c"]
+    assert document.undo(Agent("x")) and sources(document) == ["a", "b", "c"]
 
 
 def test_an_edit_that_changed_nothing_is_no_step(document: NotebookDocument) -> None:
@@ -90,13 +91,13 @@ def test_an_edit_that_changed_nothing_is_no_step(document: NotebookDocument) -> 
     edit(document, "x", "replace_source", "aaaa", "a = 1")
     with pytest.raises(TextNotFound):
         edit(document, "x", "replace_text", "aaaa", "nothing", "")
-    assert document.undo("x") and sources(document) == ["a", "b", "c"]
+    assert document.undo(Agent("x")) and sources(document) == ["a", "b", "c"]
 
 
 def test_undoing_is_told_as_the_agents_doing(document: NotebookDocument) -> None:
     edit(document, "x", "replace_source", "aaaa", "a = 1")
     mark = document.journal.mark
-    document.undo("x")
+    document.undo(Agent("x"))
     changes = document.journal.since(mark)
     assert changes is not None and changes.cells == {"aaaa": "edited by an agent"}
 
@@ -108,7 +109,7 @@ def test_a_bounded_number_of_agents_and_steps_is_known(
     monkeypatch.setattr(undo, "MAX_STEPS", 2)
     for agent in ("x", "y", "z"):
         edit(document, agent, "insert_cell", agent)
-    assert not document.undo("x") and document.undo("y") and document.undo("z")
+    assert not document.undo(Agent("x")) and document.undo(Agent("y")) and document.undo(Agent("z"))
     for _ in range(3):
         edit(document, "y", "insert_cell", "y")
-    assert not document.undo("y")
+    assert not document.undo(Agent("y"))
