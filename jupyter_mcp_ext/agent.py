@@ -1,8 +1,22 @@
-"""Who calls: an agent, as other people and agents know it."""
+"""Who calls, and who does something to notebooks, as others know them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Author(NamedTuple):
+    """Who does something to a notebook: an agent with its `id`, or somebody without one.
+
+    `name` is how others know them, "" where they are not known.
+    """
+
+    id: str
+    name: str
+
+
+NOBODY = Author("", "")
 
 
 @dataclass(frozen=True)
@@ -21,4 +35,10 @@ class Agent:
     @property
     def title(self) -> str:
         """How people see it."""
-        return f"{self.name or 'agent'} ({self.user})" if self.user else self.name or "agent"
+        name = self.name or "an agent"
+        return f"{name} ({self.user})" if self.user else name
+
+    @property
+    def author(self) -> Author:
+        """Who did what this agent does."""
+        return Author(self.id, self.title)

@@ -17,6 +17,7 @@ from .environments import Environments
 from .executor import Executor
 from .handlers import MAX_BODY_BYTES, MCPHandler
 from .kernel import Kernels
+from .readings import Readings
 from .room import NotebookRooms
 from .transport import Transport
 from .variables import Variables
@@ -176,6 +177,7 @@ class MCPExtension(ExtensionApp):
             kernels=self._kernels,
             environments=self._environments,
             executor=self._executor,
+            readings=Readings(),
             variables=Variables(self._kernels),
             limits=limits,
             wait_seconds=self.wait_seconds,

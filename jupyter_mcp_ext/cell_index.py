@@ -11,7 +11,8 @@ from typing import Any
 
 from pycrdt import Array, ArrayEvent, Map, ReadTransaction
 
-from .journal import Journal, Kind
+from .agent import NOBODY, Author
+from .journal import Journal, Kind, Origin
 
 Listener = Callable[[set[str] | None], None]
 
@@ -21,13 +22,14 @@ _log = getLogger(__name__)
 class CellIndex:
     """Follows all changes of the cells.
 
-    An origin that is a text names the agent whose transaction it is. `undoing` names the one
+    An `Origin` tells whose transaction it is; `writer` is asked of others. `undoing` is the one
     whose step is being taken back.
     """
 
-    def __init__(self, ycells: Array[Any]) -> None:
+    def __init__(self, ycells: Array[Any], writer: Callable[[], Author] = lambda: NOBODY) -> None:
         self.journal = Journal()
-        self.undoing = ""
+        self.undoing: Author | None = None
+        self._writer = writer
         self._ycells = ycells
         self._ids: list[str] | None = None
         self._listeners: list[Listener] = []
@@ -79,7 +81,8 @@ class CellIndex:
     def _note(self, events: list[Any], transaction: ReadTransaction) -> set[str] | None:
         """Returns the ids of the cells that have to do with it, None where they are not known."""
         origin, changed = transaction.origin, set()
-        self.journal.begin(self.undoing or (origin if isinstance(origin, str) else ""))
+        known = origin.author if isinstance(origin, Origin) else None
+        self.journal.begin(self.undoing or known or self._writer())
         for event in events:
             if not event.path:
                 cells = self._note_cells(event)
@@ -121,7 +124,7 @@ class CellIndex:
             if cell_id in old:  # Yjs has neither a move nor a change of type.
                 kind = "replaced" if old[cell_id] == new[cell_id] else "moved"
             self.journal.note(cell_id, kind)
-            if kind == "replaced" and not self.journal.author:
+            if kind == "replaced" and self.journal.author == NOBODY:
                 # By a reload of the file: it has the outputs of this source, for all we know.
                 self.journal.note(cell_id, "started")
         removed = old.keys() - new.keys()

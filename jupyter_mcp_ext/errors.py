@@ -9,6 +9,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── EnvironmentNotFound
 │   └── ExecutionNotFound
 ├── Conflict
+│   ├── SourceConflict             somebody else changed the cell since it was read
 │   ├── WrongCellType
 │   ├── TextNotFound
 │   ├── AmbiguousMatch
@@ -104,6 +105,21 @@ class ExecutionNotFound(NotFound):
 
 class Conflict(MCPExtensionError):
     """The request does not fit the present state of the notebook."""
+
+
+class SourceConflict(Conflict):
+    """`changes` are cell, who and when, and diff; `others` cells that changed as well."""
+
+    def __init__(self, changes: Sequence[tuple[str, str, str]], others: Sequence[str] = ()) -> None:
+        told = [
+            f"Cell {cell} changed since you read it{who and ' (' + who + ')'}:\n{diff}"
+            for cell, who, diff in changes
+        ]
+        more = [f"So did {', '.join(others)}."] if others else []
+        super().__init__(
+            "\n".join([*told, *more, "Nothing was done."]),
+            "Read again, or pass overwrite_changes=true.",
+        )
 
 
 class WrongCellType(Conflict):

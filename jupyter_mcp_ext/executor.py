@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary, ref
 
 from anyio import Lock, move_on_after
 
+from .agent import NOBODY, Agent, Author
 from .cell import Cell
 from .channels import Message, MessageHandler
 from .connection import InputHandler, KernelConnection, Run
@@ -94,12 +95,13 @@ class Executor:
         self,
         document: NotebookDocument,
         cell: Cell,
+        agent: Agent,
         *,
         takes_input: bool = False,
         batch: Batch | None = None,
     ) -> Execution:
         """Run a cell on its notebook's kernel; its outputs go into the notebook."""
-        execution = self._new(document.path, cell.id)
+        execution = self._new(document.path, cell.id, agent.author)
         execution.label, execution.batch = cell.label, batch
         execution.takes_input = takes_input
         running = partial(self._run_cell, execution, document)
@@ -110,6 +112,7 @@ class Executor:
         self,
         document: NotebookDocument,
         cells: Sequence[Cell],
+        agent: Agent,
         *,
         stop_on_error: bool,
         takes_input: bool = False,
@@ -117,7 +120,9 @@ class Executor:
         """Run cells in this order, until one ends in a way that nobody wants to be ignored."""
         batch = Batch(stop_on_error)
         for cell in cells:
-            execution = self.submit_cell(document, cell, takes_input=takes_input, batch=batch)
+            execution = self.submit_cell(
+                document, cell, agent, takes_input=takes_input, batch=batch
+            )
             batch.executions.append(execution)
         return batch
 
@@ -177,8 +182,9 @@ class Executor:
 
     # Inside
 
-    def _new(self, path: str, cell_id: str = "") -> Execution:
-        execution = Execution(next(self._ids), OutputArea(self._max_output_bytes), path, cell_id)
+    def _new(self, path: str, cell_id: str = "", author: Author = NOBODY) -> Execution:
+        area = OutputArea(self._max_output_bytes, author)
+        execution = Execution(next(self._ids), area, path, cell_id)
         self._executions[execution.id] = execution
         return execution
 

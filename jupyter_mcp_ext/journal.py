@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from time import monotonic
+from typing import Literal, NamedTuple
 from uuid import uuid4
+
+from .agent import NOBODY, Author
 
 Kind = Literal["added", "edited", "moved", "replaced", "started", "ran", "output"]
 
@@ -24,6 +27,25 @@ MAX_REMOVED = 1000
 """How many removed cells are known."""
 
 
+MAX_NOTES = 40
+"""How many notes are kept of one cell, the newest."""
+
+WRITTEN: Sequence[Kind] = ("added", "edited", "replaced")
+"""What gives a cell a new source."""
+
+
+class Origin(NamedTuple):
+    """What our transactions say of themselves: whose they are, and whether they can be undone."""
+
+    kind: Literal["edit", "output"]
+    author: Author = Author("", "an agent")
+
+
+class _Note(NamedTuple):
+    step: int
+    seconds: float
+
+
 @dataclass(frozen=True)
 class Changes:
     """What happened after a mark: words for each cell that still exists, and ids of the others."""
@@ -36,14 +58,14 @@ class Journal:
     """Begins when the notebook is loaded, and keeps the last step of each kind for each cell."""
 
     def __init__(self) -> None:
-        self.author = ""
+        self.author = NOBODY
         self.restart()
 
     def restart(self) -> None:
         """Forget everything, since something happened that is not known."""
         self._epoch = uuid4().hex[:4]
         self._step = 0
-        self._cells: dict[str, dict[tuple[Kind, str], int]] = {}
+        self._cells: dict[str, dict[tuple[Kind, Author], _Note]] = {}
         self._removed: OrderedDict[str, int] = OrderedDict()
         self._complete_from = 0
 
@@ -52,17 +74,20 @@ class Journal:
         """Names this moment, for `since`."""
         return f"{self._epoch}.{self._step}"
 
-    def begin(self, author: str) -> None:
-        """What is noted from here on is one step of this agent, or of others for ""."""
+    def begin(self, author: Author) -> None:
+        """What is noted from here on is one step of theirs."""
         self._step += 1
         self.author = author
 
     def note(self, cell_id: str, kind: Kind) -> None:
         """Note what happened to a cell in this step."""
-        steps = self._cells.setdefault(cell_id, {})
+        notes = self._cells.setdefault(cell_id, {})
+        now = _Note(self._step, monotonic())
         if kind == "ran" and self._last(cell_id, "started") <= self._last(cell_id, "ran"):
-            steps["started", self.author] = self._step  # A run that was shown at its end only.
-        steps[kind, self.author] = self._step
+            notes["started", self.author] = now  # A run that was shown at its end only.
+        notes[kind, self.author] = now
+        if len(notes) > MAX_NOTES:
+            del notes[min(notes, key=lambda key: notes[key].step)]
         self._removed.pop(cell_id, None)
 
     def note_removed(self, cell_id: str) -> None:
@@ -76,32 +101,50 @@ class Journal:
         """Whether the source was edited after a run of it began."""
         return self._last(cell_id, "edited") > self._last(cell_id, "started")
 
-    def since(self, mark: str) -> Changes | None:
-        """What happened after the mark; None when that is not known (any more)."""
+    def last_writer(self, cell_id: str) -> tuple[Author, float] | None:
+        """Who gave the cell its present source, and how many seconds ago; None if not known."""
+        notes = self._cells.get(cell_id, {}).items()
+        written = [(note, author) for (kind, author), note in notes if kind in WRITTEN]
+        if not written:
+            return None
+        note, author = max(written)
+        return author, monotonic() - note.seconds
+
+    def since(self, mark: str, reader: str = "") -> Changes | None:
+        """What happened after the mark; None when that is not known (any more).
+
+        The words for an author with the id `reader` are "you".
+        """
         epoch, _, number = mark.partition(".")
         if epoch != self._epoch or not number.isdecimal() or len(number) > 15:
             return None
         if not self._complete_from <= int(number) <= self._step:
             return None
-        told = {cell_id: self._told(cell_id, int(number)) for cell_id in self._cells}
+        told = {cell_id: self._told(cell_id, int(number), reader) for cell_id in self._cells}
         removed = [cell_id for cell_id, step in self._removed.items() if step > int(number)]
         return Changes({cell_id: words for cell_id, words in told.items() if words}, removed)
 
-    def authors(self, cell_id: str, kinds: Iterable[Kind], mark: str) -> set[str]:
+    def authors(self, cell_id: str, kinds: Iterable[Kind], mark: str) -> set[Author]:
         """Who did one of these to the cell after a mark of this journal."""
-        after, steps = int(mark.partition(".")[2]), self._cells.get(cell_id, {})
-        return {who for (kind, who), step in steps.items() if kind in kinds and step > after}
+        after, notes = int(mark.partition(".")[2]), self._cells.get(cell_id, {})
+        return {who for (kind, who), note in notes.items() if kind in kinds and note.step > after}
 
-    def _told(self, cell_id: str, after: int) -> str:
-        words = []
+    def _told(self, cell_id: str, after: int, reader: str) -> str:
+        words: dict[str, list[str]] = {}
         for kind, word in TOLD.items():
-            who = self.authors(cell_id, [kind], f".{after}")
-            names = ["an agent"] if any(who) else []
-            names += ["others"] if "" in who else []
+            authors = self.authors(cell_id, [kind], f".{after}")
+            names = sorted({told_name(author, reader) for author in authors})
             if names:
-                words.append(f"{word} by {' and '.join(names)}")
-        return ", ".join(words)
+                words.setdefault(" and ".join(names), []).append(word)
+        return ", ".join(f"{', '.join(done)} by {names}" for names, done in words.items())
 
     def _last(self, cell_id: str, kind: Kind) -> int:
-        steps = self._cells.get(cell_id, {})
-        return max((step for (known, _), step in steps.items() if known == kind), default=0)
+        notes = self._cells.get(cell_id, {})
+        return max((note.step for (known, _), note in notes.items() if known == kind), default=0)
+
+
+def told_name(author: Author, reader: str = "") -> str:
+    """How an answer to the agent with the id `reader` names an author."""
+    if reader and author.id == reader:
+        return "you"
+    return author.name or "others"

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 from jupyter_ydoc import YNotebook
-from pycrdt import Awareness, Map, Text, Transaction
+from pycrdt import Map, Text, Transaction
 
-from .agent import Agent
+from .agent import NOBODY, Agent, Author
 from .cell import Cell
 from .cell_index import CellIndex
 from .errors import (
@@ -21,17 +21,15 @@ from .errors import (
     ReadOnlyNotebook,
     TextNotFound,
 )
-from .journal import Journal
+from .journal import Journal, Origin
+from .people import names_in
 from .references import candidates, label, resolve, resolve_many
 from .snapshots import Snapshots
 from .text_edits import Span, changed_spans, count_overlapping, find_spans
 from .undo import Undo
 
-EDIT_ORIGIN = "mcp-edit"
-"""Origin of the transactions that change the notebook on an agent's behalf."""
-
-OUTPUT_ORIGIN = "mcp-output"
-"""Origin of the transactions that write what a run produced; never part of an undo."""
+EDIT = Origin("edit")
+"""Of the transactions that change the notebook on an agent's behalf."""
 
 
 class NotebookDocument:
@@ -43,7 +41,11 @@ class NotebookDocument:
     """
 
     def __init__(
-        self, ynotebook: YNotebook, path: str, settled: Callable[[], Awaitable[None]]
+        self,
+        ynotebook: YNotebook,
+        path: str,
+        settled: Callable[[], Awaitable[None]],
+        writer: Callable[[], Author] = lambda: NOBODY,
     ) -> None:
         self.path = path
         self.file_id = ""
@@ -52,10 +54,10 @@ class NotebookDocument:
         self.settled = settled
         self._ynotebook = ynotebook
         self._ycells = ynotebook.ycells
-        self._index = CellIndex(self._ycells)
+        self._index = CellIndex(self._ycells, writer)
         self._snapshots = Snapshots(self._ycells, self._index)
         self._undo = Undo(self._ycells, self._index)
-        self._origin = EDIT_ORIGIN
+        self._origin = EDIT
 
     def close(self) -> None:
         """Stop following the cells; the room may live on."""
@@ -156,13 +158,13 @@ class NotebookDocument:
     def edited_by(self, agent: Agent) -> Iterator[None]:
         """What is edited inside is one step that this agent can undo. Nothing may be awaited."""
         self._index.read()
-        self._origin, mark = f"{EDIT_ORIGIN}:{agent.id}", self.journal.mark
+        self._origin, mark = Origin("edit", agent.author), self.journal.mark
         self._undo.follow(self._origin)
         try:
             yield
             self._undo.note(self._origin, mark)
         finally:
-            self._origin = EDIT_ORIGIN
+            self._origin = EDIT
 
     def undo(self, agent: Agent) -> bool:
         """Take back this agent's last step; False if it has none here.
@@ -172,13 +174,13 @@ class NotebookDocument:
             UndoRefused: others have written in a cell that this would remove.
         """
         self.check_writable()
-        if not self._undo.take_back(f"{EDIT_ORIGIN}:{agent.id}"):
+        if not self._undo.take_back(Origin("edit", agent.author)):
             return False
         with self.transaction():
             self.mark_dirty()
         return True
 
-    def transaction(self, origin: str = "") -> AbstractContextManager[Transaction]:
+    def transaction(self, origin: Origin | None = None) -> AbstractContextManager[Transaction]:
         """One change that everybody sees at once, an edit unless `origin` says otherwise.
 
         Nothing may be awaited inside.
@@ -186,7 +188,7 @@ class NotebookDocument:
         Raises:
             ReadOnlyNotebook: it is an edit, and could not be saved.
         """
-        if not origin:
+        if origin is None:
             self.check_writable()
         return self._ynotebook.ydoc.transaction(origin=origin or self._origin)
 
@@ -344,11 +346,3 @@ class NotebookDocument:
     def _new_id(self) -> str:
         ids = (uuid4().hex[:8] for _ in iter(int, 1))
         return next(cell_id for cell_id in ids if cell_id not in self.cell_ids)
-
-
-def names_in(awareness: Awareness | None) -> list[str]:
-    """The names of those who show themselves in a room, each once."""
-    states = awareness.states.values() if awareness is not None else ()
-    users = [state.get("user") or {} for state in states if state]
-    names = (user.get("display_name") or user.get("name") for user in users)
-    return sorted({str(name) for name in names if name})

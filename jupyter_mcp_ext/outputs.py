@@ -8,8 +8,10 @@ from typing import Any
 
 from pycrdt import Array, Map, Text
 
+from .agent import NOBODY, Author
 from .channels import Message
-from .notebook import OUTPUT_ORIGIN, NotebookDocument
+from .journal import Origin
+from .notebook import NotebookDocument
 from .stream_text import StreamText
 
 Output = dict[str, Any]
@@ -33,10 +35,11 @@ class OutputArea:
     the cell up to date in one transaction. So the caller decides how often people, and the
     store behind the document, get an update.
 
-    What comes once there are `max_bytes` is dropped, except for errors, and counted in `omitted`.
+    `author` is whose run it is. What comes once there are `max_bytes` is dropped, except for
+    errors, and counted in `omitted`.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, author: Author = NOBODY) -> None:
         self.cell_id = ""
         self.execution_count: int | None = None
         self.size = 0
@@ -44,6 +47,7 @@ class OutputArea:
         self.omitted = 0
         """How many bytes were dropped."""
         self._max_bytes = max_bytes
+        self._origin = Origin("output", author)
         self._outputs: list[Output] = []
         self._streams: dict[int, StreamText] = {}
         self._display_ids: dict[str, list[int]] = {}
@@ -119,7 +123,7 @@ class OutputArea:
     def show_running(self, document: NotebookDocument) -> None:
         """Empty the cell's outputs and mark it running, unless that was done."""
         if not self._is_shown:
-            with document.transaction(OUTPUT_ORIGIN):
+            with document.transaction(self._origin):
                 self._show_running(document.ycell(self.cell_id))
                 document.mark_dirty()
 
@@ -129,14 +133,14 @@ class OutputArea:
         Writes about `max_chars` at most, and has changes for another time if there is more.
         """
         if self._dirty:
-            with document.transaction(OUTPUT_ORIGIN):
+            with document.transaction(self._origin):
                 self._show_running(document.ycell(self.cell_id))
                 self._write_outputs(document.ycell(self.cell_id), max_chars)
                 document.mark_dirty()
 
     def finish(self, document: NotebookDocument) -> None:
         """Bring the cell up to date and end its running state, in one transaction."""
-        with document.transaction(OUTPUT_ORIGIN):
+        with document.transaction(self._origin):
             ycell = document.ycell(self.cell_id)
             self._show_running(ycell)
             self._write_outputs(ycell, sys.maxsize)

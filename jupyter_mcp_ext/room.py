@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from anyio import move_on_after, sleep
+from anyio import Lock, move_on_after, sleep
 from jupyter_server_ydoc.app import YDocExtension
 from jupyter_server_ydoc.rooms import DocumentRoom
 from jupyter_server_ydoc.utils import JUPYTER_COLLABORATION_EVENTS_URI
 
 from .contents import Contents, clean_path, reason_of
 from .errors import NotANotebook, NotebookNotFound, OtherCollaboration, StillOpen, Unavailable
-from .notebook import NotebookDocument, names_in
+from .notebook import NotebookDocument
+from .people import Writers, names_in
 
 SAVE_INTERVAL_SECONDS = 5.0
 """How often a notebook is saved while a run keeps changing it."""
@@ -71,6 +72,8 @@ class NotebookRooms:
         self._leases: dict[str, _Lease] = {}
         self._notices: dict[str, list[str]] = {}
         self._listens = False
+        self._first_join = Lock()
+        self._has_joined = False
 
     @asynccontextmanager
     async def open(self, path: str) -> AsyncIterator[NotebookDocument]:
@@ -198,7 +201,7 @@ class NotebookRooms:
         room_id = self._room_id(path)
         lease = self._leases.get(room_id)
         if lease is None:
-            lease = self._lease(room_id, await self._join(path, room_id))
+            lease = self._lease(room_id, await self._join_in_turn(path, room_id))
         # Nothing is awaited between joining and here, or the room could be freed meanwhile.
         self._notices.setdefault(room_id, [])
         self._use(lease)
@@ -216,6 +219,16 @@ class NotebookRooms:
         if lease.room.cleaner is not None:
             lease.room.cleaner.cancel()
             lease.room.cleaner = None
+
+    async def _join_in_turn(self, path: str, room_id: str) -> DocumentRoom:
+        if self._has_joined:
+            return await self._join(path, room_id)
+        # Where there is no database yet, the store of each room makes it. If two do that at once,
+        # one of them fails, and whoever waits for its room waits for ever.
+        async with self._first_join:
+            room = await self._join(path, room_id)
+            self._has_joined = True
+            return room
 
     async def _join(self, path: str, room_id: str) -> DocumentRoom:
         collaboration = self._collaboration
@@ -243,7 +256,9 @@ class NotebookRooms:
                     async with room._update_lock:
                         pass
 
-            document = NotebookDocument(room._document, room._file.path, settled)
+            writers = Writers(room.awareness)
+            room.on_message = writers.on_message
+            document = NotebookDocument(room._document, room._file.path, settled, writers.current)
             document.file_id = room._file.file_id
             lease = self._leases[room_id] = _Lease(room, document)
         return lease

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, unified_diff
 from os.path import commonprefix
 from textwrap import dedent, indent
 
 Span = tuple[int, int, str]
 """Start and end of a part of a text, in characters, and what replaces it."""
 
+MAX_LINE_CHARS = 300
+"""How much a diff shows of a line."""
+
 _Form = Callable[[Sequence[str]], list[str]]
 """How lines are made comparable."""
+
+
+def line_diff(old: str, new: str, max_lines: int) -> str:
+    """The lines that differ, in the form of a unified diff without its header; "" for none."""
+    lines = [*unified_diff(old.splitlines(), new.splitlines(), n=1, lineterm="")][2:]
+    if len(lines) > max_lines:
+        lines[max_lines:] = [f"... {len(lines) - max_lines} more lines of this diff"]
+    return "\n".join(line if len(line) <= MAX_LINE_CHARS else _cut(line) for line in lines)
+
+
+def _cut(line: str) -> str:
+    return f"{line[:MAX_LINE_CHARS]}... {len(line) - MAX_LINE_CHARS} more characters"
 
 
 def changed_spans(old: str, new: str) -> list[Span]:

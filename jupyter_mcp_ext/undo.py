@@ -11,7 +11,7 @@ from pycrdt import Array, UndoManager
 
 from .cell_index import CellIndex
 from .errors import UndoRefused
-from .journal import Kind
+from .journal import Kind, Origin
 
 MAX_AGENTS = 16
 """How many agents can undo in one notebook; who edited longest ago is forgotten."""
@@ -42,9 +42,9 @@ class Undo:
     def __init__(self, ycells: Array[Any], index: CellIndex) -> None:
         self._ycells = ycells
         self._index = index
-        self._edits: OrderedDict[str, _Edits] = OrderedDict()
+        self._edits: OrderedDict[Origin, _Edits] = OrderedDict()
 
-    def follow(self, agent: str) -> None:
+    def follow(self, agent: Origin) -> None:
         """What the agent does from here on can be undone."""
         if agent not in self._edits:
             manager = UndoManager(scopes=[self._ycells], capture_timeout_millis=0)
@@ -54,7 +54,7 @@ class Undo:
         if len(self._edits) > MAX_AGENTS:
             self._edits.popitem(last=False)
 
-    def note(self, agent: str, mark: str) -> None:
+    def note(self, agent: Origin, mark: str) -> None:
         """What the agent did since the mark is one step, if it did anything."""
         edits, journal = self._edits[agent], self._index.journal
         if journal.mark == mark:
@@ -65,10 +65,10 @@ class Undo:
             edits.manager.clear()
             edits.steps.clear()
             return
-        made = [i for i in changes.cells if agent in journal.authors(i, MADE, mark)]
+        made = [i for i in changes.cells if agent.author in journal.authors(i, MADE, mark)]
         edits.steps.append(_Step(journal.mark, made))
 
-    def take_back(self, agent: str) -> bool:
+    def take_back(self, agent: Origin) -> bool:
         """Undo the agent's last step; False if there is none.
 
         Raises:
@@ -80,17 +80,17 @@ class Undo:
         step = edits.steps[-1]
         for cell_id in step.made:
             self._check(agent, cell_id, step.mark)
-        self._index.undoing = agent
+        self._index.undoing = agent.author
         try:
             edits.steps.pop()
             return edits.manager.undo()
         finally:
-            self._index.undoing = ""
+            self._index.undoing = None
 
-    def _check(self, agent: str, cell_id: str, mark: str) -> None:
+    def _check(self, agent: Origin, cell_id: str, mark: str) -> None:
         journal = self._index.journal
         if mark.partition(".")[0] != journal.mark.partition(".")[0]:
             raise UndoRefused(cell_id)
-        writers = journal.authors(cell_id, ("edited", *MADE), mark) - {agent}
+        writers = journal.authors(cell_id, ("edited", *MADE), mark) - {agent.author}
         if writers:
             raise UndoRefused(cell_id)

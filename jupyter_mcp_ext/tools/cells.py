@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import unified_diff
 from typing import Literal
 
 from mcp_types import TextContent
@@ -11,6 +10,7 @@ from ..cell import Cell
 from ..errors import RemovalNotConfirmed, WrongCellType
 from ..notebook import NotebookDocument
 from ..output_blocks import Block
+from ..text_edits import line_diff
 from .running import answer
 from .toolset import (
     EXECUTE,
@@ -21,6 +21,7 @@ from .toolset import (
     CellReferences,
     CellType,
     Notebook,
+    OverwriteChanges,
     ToolContext,
     Toolset,
     WaitSeconds,
@@ -35,6 +36,9 @@ MOST = 0.5
 
 FEW = 3
 """... unless it is of so few cells at most."""
+
+MAX_DIFF_LINES = 40
+"""How much of a change an answer shows."""
 
 
 @TOOLSET.tool(
@@ -69,15 +73,17 @@ async def edit_cell(
     new_text: str,
     replace_all: bool = False,
     execute: bool = False,
+    overwrite_changes: OverwriteChanges = False,
     wait_seconds: WaitSeconds = None,
 ) -> list[Block]:
     """Replace a text that occurs once in a cell's source. Outputs stay until the next run."""
     if execute:
         await context.require(EXECUTE)
     async with context.services.rooms.open(notebook) as document:
+        found = document.cell(cell)
         if execute:
-            found = document.cell(cell)
             _check_runs(found.label, found.type)
+        context.check_known(document, [found], overwrite_changes)
         with document.edited_by(context.agent):
             before, now = document.replace_text(cell, old_text, new_text, replace_all)
         text = f"{now.label} edited\n{_diff(before, now)}"
@@ -94,15 +100,17 @@ async def overwrite_cell(
     source: str,
     cell_type: Literal["keep", "code", "markdown", "raw"] = "keep",
     execute: bool = False,
+    overwrite_changes: OverwriteChanges = False,
     wait_seconds: WaitSeconds = None,
 ) -> list[Block]:
     """Give a cell a new source, and another type if asked; its id stays."""
     if execute:
         await context.require(EXECUTE)
     async with context.services.rooms.open(notebook) as document:
+        found = document.cell(cell)
         if execute:
-            found = document.cell(cell)
             _check_runs(found.label, found.type if cell_type == "keep" else cell_type)
+        context.check_known(document, [found], overwrite_changes)
         with document.edited_by(context.agent):
             before, now = document.replace_source(cell, source, cell_type)
         text = f"{now.label} overwritten ({now.type})\n{_diff(before, now)}"
@@ -113,13 +121,18 @@ async def overwrite_cell(
     "Delete cells", read_only=False, destructive=True, idempotent=False, needs=[READ, WRITE]
 )
 async def delete_cells(
-    context: ToolContext, notebook: Notebook, cells: CellReferences, confirm_removal: bool = False
+    context: ToolContext,
+    notebook: Notebook,
+    cells: CellReferences,
+    overwrite_changes: OverwriteChanges = False,
+    confirm_removal: bool = False,
 ) -> str:
     """Delete cells. Removing most of a notebook needs confirm_removal=true."""
     async with context.services.rooms.open(notebook) as document:
         chosen, total = document.resolve_many(cells), len(document.cell_ids)
         if len(chosen) > max(FEW, total * MOST) and not confirm_removal:
             raise RemovalNotConfirmed(len(chosen), total)
+        context.check_known(document, [*map(document.cell, chosen)], overwrite_changes)
         with document.edited_by(context.agent):
             deleted = document.delete_cells(chosen)
         left = len(document.cell_ids)
@@ -163,11 +176,12 @@ async def _written(
     execute: bool,
     wait_seconds: float | None,
 ) -> list[Block]:
+    context.knows(document, [cell])
     written: list[Block] = [TextContent(type="text", text=text)]
     if not execute:
         return written
     execution = context.services.executor.submit_cell(
-        document, cell, takes_input=context.elicitation.is_possible
+        document, cell, context.agent, takes_input=context.elicitation.is_possible
     )
     return [*await answer(context, [execution], wait_seconds), *written]
 
@@ -180,9 +194,8 @@ def _between(document: NotebookDocument, cell: Cell) -> str:
 
 
 def _diff(before: Cell, now: Cell) -> str:
-    lines = unified_diff(before.source.splitlines(), now.source.splitlines(), n=1, lineterm="")
-    changed = [line for line in lines if not line.startswith(("---", "+++"))]
-    return "\n".join(changed) or "The source is the same as before."
+    diff = line_diff(before.source, now.source, MAX_DIFF_LINES)
+    return diff or "The source is the same as before."
 
 
 def _first_line(cell: Cell) -> str:

@@ -21,6 +21,7 @@ from .toolset import (
     MaxChars,
     Notebook,
     OnTimeout,
+    OverwriteChanges,
     ToolContext,
     Toolset,
     WaitSeconds,
@@ -42,6 +43,7 @@ async def execute_cell(
     cell: CellReference,
     wait_seconds: WaitSeconds = None,
     on_timeout: OnTimeout = "leave",
+    overwrite_changes: OverwriteChanges = False,
     max_chars: MaxChars = None,
 ) -> list[Block]:
     """Run a code cell on the notebook's kernel; outputs go into the notebook."""
@@ -49,8 +51,9 @@ async def execute_cell(
         found = document.cell(cell)
         if found.type != "code":
             raise WrongCellType(found.label, found.type, "code")
+        context.check_known(document, [found], overwrite_changes)
         execution = context.services.executor.submit_cell(
-            document, found, takes_input=context.elicitation.is_possible
+            document, found, context.agent, takes_input=context.elicitation.is_possible
         )
     return await answer(context, [execution], wait_seconds, on_timeout, max_chars)
 
@@ -64,6 +67,7 @@ async def execute_cells(
     cells: CellReferences = "all",
     stop_on_error: bool = True,
     wait_seconds: WaitSeconds = None,
+    overwrite_changes: OverwriteChanges = False,
     max_chars: MaxChars = None,
 ) -> list[Block]:
     """Run the code cells among these, top down."""
@@ -72,9 +76,11 @@ async def execute_cells(
         runnable = [cell for cell in document.cells() if cell.id in chosen and _is_runnable(cell)]
         if not runnable:
             raise InvalidRequest("There is no code cell with a source among these.")
+        context.check_known(document, runnable, overwrite_changes)
         batch = context.services.executor.submit_cells(
             document,
             runnable,
+            context.agent,
             stop_on_error=stop_on_error,
             takes_input=context.elicitation.is_possible,
         )

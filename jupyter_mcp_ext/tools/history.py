@@ -31,6 +31,7 @@ async def undo(
             refusal = f"\n{error}"
         changes = document.journal.since(mark)
         cells = [cell for cell in document.cells() if changes and cell.id in changes.cells]
+        context.knows(document, cells)
     if not done:
         return "You have no edits of this notebook that could be taken back."
     removed = f"\nremoved: {', '.join(changes.removed)}" if changes and changes.removed else ""

@@ -80,7 +80,9 @@ async def open_notebook(
         await context.require(CONTROL_SESSIONS)
     async with services.rooms.open(notebook) as document:
         running = await _kernel_for(context, document, kernel_name, kernel)
-        outline = render.outline(document.cells())
+        cells = document.cells()
+        context.knows(document, cells)
+        outline = render.outline(cells)
         return f"{header_of(document)}\nkernel: {running}\n{outline}\n{_mark(document)}"
 
 
@@ -117,10 +119,11 @@ async def read_notebook(
         wanted = set(document.resolve_many(cells))
         chosen = [cell for cell in document.cells() if cell.id in wanted]
         header = f"{header_of(document)}, {kernel}"
-        changes = document.journal.since(since) if since else None
+        changes = document.journal.since(since, context.agent.id) if since else None
+        if changes is not None:
+            chosen = [cell for cell in chosen if cell.id in changes.cells]
+        context.knows(document, chosen)
         mark = _mark(document)
-    if changes is not None:
-        chosen = [cell for cell in chosen if cell.id in changes.cells]
     if since:
         header += f"\n{_changed(since, changes, len(chosen))}"
     limits = context.limits(max_chars)
@@ -174,6 +177,7 @@ async def read_cell(
     """Read one cell whole: source, outputs, images."""
     async with context.services.rooms.open(notebook) as document:
         found = document.cell(cell)
+        context.knows(document, [found])
         link = cell_link(document.path, found.id)
     show = partial(render.cell, outputs=outputs, offset=offset, limit=limit, link=link)
     return await rendered(found.outputs, partial(show, found, context.limits(max_chars)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..agent import Agent
+from ..cell import Cell
 from ..connection import KernelConnection
 from ..contents import Contents
 from ..elicitation import Elicitation
@@ -21,8 +22,10 @@ from ..environments import Environments
 from ..errors import InvalidRequest, KernelNotFound, NotPermitted
 from ..executor import Executor
 from ..kernel import Kernels
+from ..notebook import NotebookDocument
 from ..output_blocks import Block, Limits
 from ..outputs import size_of
+from ..readings import Readings
 from ..room import NotebookRooms
 from ..variables import Variables
 
@@ -47,6 +50,7 @@ After = Annotated[str | int, Field(description='"start", "end" or a cell.')]
 CellType = Literal["code", "markdown", "raw"]
 WaitSeconds = Annotated[float | None, Field(ge=0, le=600), WithJsonSchema({"type": "number"})]
 OnTimeout = Literal["leave", "interrupt"]
+OverwriteChanges = bool
 MaxChars = Annotated[int | None, Field(ge=80, le=200_000), WithJsonSchema({"type": "integer"})]
 
 
@@ -64,6 +68,7 @@ class Services:
     kernels: Kernels
     environments: Environments
     executor: Executor
+    readings: Readings
     variables: Variables
     limits: Limits
     wait_seconds: float
@@ -91,6 +96,23 @@ class ToolContext:
         if max_chars is None:
             return limits
         return replace(limits, max_output_chars=max_chars, max_source_chars=max_chars)
+
+    def knows(self, document: NotebookDocument, cells: Iterable[Cell]) -> None:
+        """The agent is shown these cells as they are."""
+        self.services.readings.note(self.agent, document, cells)
+
+    def check_known(
+        self, document: NotebookDocument, cells: Sequence[Cell], overwrite_changes: bool
+    ) -> None:
+        """Go on only if the agent knows these cells as they are, or insists.
+
+        Raises:
+            SourceConflict: somebody else has changed one since.
+        """
+        if overwrite_changes:
+            self.knows(document, cells)
+        else:
+            self.services.readings.check(self.agent, document, cells)
 
     async def may(self, right: Right) -> bool:
         """Whether the login has this right."""
@@ -230,7 +252,7 @@ class _Schema(GenerateJsonSchema):
         result.pop("title", None)
         result.pop("additionalProperties", None)  # They are refused all the same.
         for argument in result.get("properties", {}).values():
-            if argument.get("default", ...) is None:
+            if argument.get("default", ...) in (None, "") or argument.get("default") is False:
                 del argument["default"]
         return result
 

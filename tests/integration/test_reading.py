@@ -55,9 +55,9 @@ async def test_since_a_mark_only_what_changed_is_read(server: Server, agent: Age
     answer = await agent.tell("read_notebook", notebook=path, since=mark)
     _, told, edited, added, last = answer.splitlines()
     assert told == f"Removed: c0000000. Changed since {mark}:"
-    assert edited == "[0] c0000001 code never run: b = 20  (edited by others)"
+    assert edited == "[0] c0000001 code never run: b = 20  (edited by ada)"
     assert added.startswith("[2] ") and added.endswith(
-        "print(b)  (added by an agent, ran by an agent, outputs changed by an agent)"
+        "print(b)  (added, ran, outputs changed by you)"
     )
     mark = last.removeprefix("mark: ")
     answer = await agent.tell("read_notebook", notebook=path, since=mark, view="source")
@@ -71,7 +71,7 @@ async def test_a_mark_outlives_a_browser_that_comes_and_goes(server: Server, age
         await peer.type_text("c0000000", "0", after="a = 1")
         await read_until(agent, path, "a = 10")
     answer = await agent.tell("read_notebook", notebook=path, since=mark)
-    assert "a = 10  (edited by others)" in answer
+    assert "a = 10  (edited by ada)" in answer
 
 
 async def test_an_unknown_mark_is_told_and_all_is_read(server: Server, agent: Agent) -> None:

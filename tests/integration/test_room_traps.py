@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -48,6 +50,16 @@ async def room_id_of(server: Server, path: str) -> str:
     answer = await server.http.put(f"api/collaboration/session/{quote(path)}", json=request)
     room = answer.raise_for_status().json()
     return f"{room['format']}:{room['type']}:{room['fileId']}"
+
+
+async def test_notebooks_opened_at_once_on_a_new_server_all_open(tmp_path: Path) -> None:
+    async with run_server(tmp_path, module="jupyter_server") as server:
+        paths = [server.copy_notebook("plain.ipynb") for _ in range(16)]
+        async with connect_agent(server.mcp_url, server.token) as agent:
+            with anyio.fail_after(30):
+                async with anyio.create_task_group() as tasks:
+                    for path in paths:
+                        tasks.start_soon(partial(agent.tell, "read_notebook", notebook=path))
 
 
 async def test_an_edit_just_before_the_last_person_leaves_is_saved(

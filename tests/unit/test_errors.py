@@ -9,6 +9,11 @@ from jupyter_mcp_ext.errors import MCPExtensionError
 
 EXAMPLES: list[tuple[MCPExtensionError, str]] = [
     (
+        errors.SourceConflict([("[0] ab12", "ada, 12 s ago", "-a\n+b")], ["[1] cd34"]),
+        "Cell [0] ab12 changed since you read it (ada, 12 s ago):\n-a\n+b\nSo did [1] cd34.\n"
+        "Nothing was done. Read again, or pass overwrite_changes=true.",
+    ),
+    (
         errors.NotebookNotFound("a.ipynb", "it does not exist"),
         "There is no notebook 'a.ipynb': it does not exist. Call list_notebooks, or open_notebook "
         "with create=true.",

@@ -21,7 +21,7 @@ LAYERS = [
     {"output_blocks"},
     {"output_parts"},
     {"images", "text", "links"},
-    {"executor", "variables"},
+    {"executor", "variables", "readings"},
     {"output_writer"},
     {"execution"},
     {"outputs", "room", "kernel", "environments"},
@@ -30,7 +30,7 @@ LAYERS = [
     {"channels", "snippets", "stream_text"},
     {"undo", "snapshots"},
     {"cell", "cell_index"},
-    {"references", "text_edits", "journal"},
+    {"references", "text_edits", "journal", "people"},
     {"errors", "agent"},
 ]
 """From top to bottom; a module may import any layer below its own."""
@@ -45,7 +45,7 @@ HOMES = {
     "traitlets": {"app", "cli"},
     "tornado": {"handlers", "contents", "sessions", "channels"},
     "jupyter_server_ydoc": {"room"},
-    "pycrdt": {"cell_index", "notebook", "outputs", "snapshots", "undo"},
+    "pycrdt": {"cell_index", "notebook", "outputs", "people", "snapshots", "undo"},
     "jupyter_ydoc": {"notebook"},
     "zmq": {"channels"},
     "jupyter_client": {"channels"},

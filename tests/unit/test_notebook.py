@@ -13,7 +13,7 @@ from jupyter_ydoc import YNotebook
 from pycrdt import Map, Text
 
 from jupyter_mcp_ext.errors import AmbiguousMatch, CellNotFound, InvalidRequest, TextNotFound
-from jupyter_mcp_ext.notebook import EDIT_ORIGIN, NotebookDocument
+from jupyter_mcp_ext.notebook import EDIT, NotebookDocument
 
 
 async def settled() -> None:
@@ -190,7 +190,7 @@ def test_each_edit_is_one_transaction_of_ours_that_marks_the_notebook_unsaved(
     three: tuple[NotebookDocument, YNotebook], edit: Callable[[NotebookDocument], Any]
 ) -> None:
     document, ynotebook = three
-    assert changes_of(ynotebook, lambda: edit(document)) == [hash(EDIT_ORIGIN)]
+    assert changes_of(ynotebook, lambda: edit(document)) == [hash(EDIT)]
     assert ynotebook.dirty is True
 
 

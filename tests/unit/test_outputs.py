@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from jupyter_ydoc import YNotebook
 
 from jupyter_mcp_ext import stream_text
+from jupyter_mcp_ext.agent import NOBODY
+from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import NotebookDocument
-from jupyter_mcp_ext.outputs import OUTPUT_ORIGIN, OutputArea
+from jupyter_mcp_ext.outputs import OutputArea
 from jupyter_mcp_ext.stream_text import StreamText
 
 CELL = "cell0001"
@@ -160,7 +162,7 @@ def test_the_end_sets_count_and_idle_with_the_last_outputs_in_one_transaction(
     document._ynotebook.ydoc.observe(lambda event: origins.append(event.transaction.origin()))
     area.finish(document)
     cell = document.cell(CELL)
-    assert origins == [hash(OUTPUT_ORIGIN)]
+    assert origins == [hash(Origin("output", NOBODY))]
     assert cell.outputs == (stream_output("done"),)
     assert (cell.execution_count, cell.execution_state) == (5, "idle")
 

@@ -10,7 +10,8 @@ from jupyter_ydoc import YNotebook
 from jupyter_mcp_ext import undo
 from jupyter_mcp_ext.agent import Agent
 from jupyter_mcp_ext.errors import TextNotFound, UndoRefused
-from jupyter_mcp_ext.notebook import OUTPUT_ORIGIN, NotebookDocument
+from jupyter_mcp_ext.journal import Origin
+from jupyter_mcp_ext.notebook import NotebookDocument
 
 
 def sources(document: NotebookDocument) -> list[str]:
@@ -78,7 +79,7 @@ def test_a_cell_in_which_others_wrote_since_is_not_removed(
 
 def test_what_a_run_wrote_into_a_new_cell_goes_with_it(document: NotebookDocument) -> None:
     cell = edit(document, "x", "insert_cell", "1")
-    with document.transaction(OUTPUT_ORIGIN):
+    with document.transaction(Origin("output")):
         ycell = document.ycell(cell.id)
         assert ycell is not None
         ycell["outputs"].append({"output_type": "stream", "name": "stdout", "text": "1"})
