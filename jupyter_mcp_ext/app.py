@@ -17,6 +17,7 @@ from .environments import Environments
 from .executor import Executor
 from .handlers import MAX_BODY_BYTES, MCPHandler
 from .kernel import Kernels
+from .presence import Presence
 from .readings import Readings
 from .room import NotebookRooms
 from .transport import Transport
@@ -103,8 +104,14 @@ class MCPExtension(ExtensionApp):
         self._environments = Environments(settings, self.environment_directories)
         self._contents = Contents(settings)
         self._rooms = NotebookRooms(settings, self._contents)
+        self._presence = Presence(self._rooms.is_live, lambda: self._rooms.everywhere)
         self._executor = Executor(
-            self._rooms, self._kernels, self.spawn, self.max_document_output_bytes, self.log
+            self._rooms,
+            self._kernels,
+            self._presence,
+            self.spawn,
+            self.max_document_output_bytes,
+            self.log,
         )
         self._transport = Transport(self._build_server, self.spawn, MAX_BODY_BYTES)
         options = {
@@ -122,6 +129,7 @@ class MCPExtension(ExtensionApp):
     async def stop_extension(self) -> None:
         self._executor.stop()
         await self._transport.stop()
+        self._presence.close()
         await self._rooms.close()
         self._stopping.set()
         await asyncio.wait([self._owner], timeout=STOP_SECONDS)
@@ -140,6 +148,7 @@ class MCPExtension(ExtensionApp):
         async with create_task_group() as self._tasks:
             started.set()
             self._tasks.start_soon(self._report_activity)
+            self._tasks.start_soon(self._logged, self._presence.keep_shown)
             await self._stopping.wait()
             self._tasks.cancel_scope.cancel()
 
@@ -178,6 +187,7 @@ class MCPExtension(ExtensionApp):
             environments=self._environments,
             executor=self._executor,
             readings=Readings(),
+            presence=self._presence,
             variables=Variables(self._kernels),
             limits=limits,
             wait_seconds=self.wait_seconds,

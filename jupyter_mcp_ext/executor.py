@@ -30,6 +30,7 @@ from .kernel import Kernels
 from .notebook import NotebookDocument
 from .output_writer import OutputWriter
 from .outputs import OutputArea
+from .presence import Presence
 from .room import NotebookRooms
 from .starts import Spawn
 
@@ -61,12 +62,14 @@ class Executor:
         self,
         rooms: NotebookRooms,
         kernels: Kernels,
+        presence: Presence,
         spawn: Spawn,
         max_output_bytes: int,
         log: Logger,
     ) -> None:
         self._rooms = rooms
         self._kernels = kernels
+        self._presence = presence
         self._spawn = spawn
         self._max_output_bytes = max_output_bytes
         self._writer = OutputWriter(rooms, spawn, log)
@@ -104,7 +107,7 @@ class Executor:
         execution = self._new(document.path, cell.id, agent.author)
         execution.label, execution.batch = cell.label, batch
         execution.takes_input = takes_input
-        running = partial(self._run_cell, execution, document)
+        running = partial(self._run_cell, execution, document, agent)
         self._spawn(partial(self._guard, execution, document.path, running))
         return execution
 
@@ -218,19 +221,25 @@ class Executor:
             self._executions[execution.id] = self._executions.pop(execution.id)
             self._forget_old()
 
-    async def _run_cell(self, execution: Execution, document: NotebookDocument) -> None:
+    async def _run_cell(
+        self, execution: Execution, document: NotebookDocument, agent: Agent
+    ) -> None:
         async with self._rooms.reopen(document) as document:
-            execution.path, execution.file_id = document.path, document.file_id
-            connection = await self._connection_of(document)
-            async with self._turn(execution, connection):
-                await document.settled()
-                cell = document.cell(execution.cell_id)
-                if cell.type != "code":
-                    raise WrongCellType(cell.label, cell.type, "code")
-                document.check_writable()
-                source = execution.area.start(document, cell.id)
-                run = await self._execute_cell(execution, connection, document, source)
-            self._finish(execution, run)
+            with self._presence.working_on(agent, document, execution.cell_id):
+                await self._run_cell_in(execution, document)
+
+    async def _run_cell_in(self, execution: Execution, document: NotebookDocument) -> None:
+        execution.path, execution.file_id = document.path, document.file_id
+        connection = await self._connection_of(document)
+        async with self._turn(execution, connection):
+            await document.settled()
+            cell = document.cell(execution.cell_id)
+            if cell.type != "code":
+                raise WrongCellType(cell.label, cell.type, "code")
+            document.check_writable()
+            source = execution.area.start(document, cell.id)
+            run = await self._execute_cell(execution, connection, document, source)
+        self._finish(execution, run)
 
     async def _run_code(
         self, execution: Execution, code: str, kernel: str, while_busy: bool

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from jupyter_ydoc import YNotebook
-from pycrdt import Map, Text, Transaction
+from pycrdt import Assoc, Awareness, Map, Text, Transaction
 
 from .agent import NOBODY, Agent, Author
 from .cell import Cell
@@ -22,7 +22,7 @@ from .errors import (
     TextNotFound,
 )
 from .journal import Journal, Origin
-from .people import names_in
+from .people import ItemId, Participant, participants
 from .references import candidates, label, resolve, resolve_many
 from .snapshots import Snapshots
 from .text_edits import Span, changed_spans, count_overlapping, find_spans
@@ -92,9 +92,14 @@ class NotebookDocument:
         return dict(meta.get("metadata") or {})
 
     @property
-    def people(self) -> list[str]:
-        """The names of those who have the notebook open, each once."""
-        return names_in(self._ynotebook.awareness)
+    def awareness(self) -> Awareness | None:
+        """Who is in the notebook's room; None outside of a server."""
+        return self._ynotebook.awareness
+
+    @property
+    def participants(self) -> list[Participant]:
+        """Who is in the notebook's room, people first."""
+        return participants(self.awareness)
 
     def cells(self) -> list[Cell]:
         """All cells with their outputs, in order."""
@@ -141,6 +146,30 @@ class NotebookDocument:
             return self._ycells[self.position(cell_id)]  # type: ignore[no-any-return]
         except CellNotFound:
             return None
+
+    # Carets
+
+    def caret(self, cell_id: str) -> dict[str, Any]:
+        """A caret at the end of the cell's source, as JupyterLab draws it for others.
+
+        Raises:
+            CellNotFound: the cell was deleted.
+        """
+        text: Text = self._ycells[self.position(cell_id)]["source"]
+        # Seen from before: pycrdt panics at the end of a text otherwise.
+        index = text.sticky_index(len(str(text).encode()), Assoc.BEFORE).to_json()
+        place = {"type": None, "tname": None, "item": None} | index
+        return {"anchor": place, "head": place, "primary": True, "empty": True}
+
+    def cell_with_caret(self, caret: ItemId | None) -> str | None:
+        """The id of the cell whose source has this Yjs id, None if there is none."""
+        if caret is None:
+            return None
+        for cell_id, ycell in zip(self.cell_ids, self._ycells, strict=True):
+            text = ycell["source"].sticky_index(0, Assoc.BEFORE).to_json().get("type") or {}
+            if (text.get("client"), text.get("clock")) == caret:
+                return cell_id
+        return None
 
     # Following
 

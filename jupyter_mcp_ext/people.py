@@ -1,8 +1,12 @@
-"""Who is in a room, and whose update it is that comes in."""
+"""Who is in a room, what they look at, and whose update it is that comes in."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from pycrdt import Awareness, Decoder, YMessageType, YSyncMessageType
@@ -11,11 +15,49 @@ from .agent import NOBODY, Author
 
 MAX_NAME_CHARS = 60
 
+AGENT_FIELD = "agent"
+"""Has the id of the agent in the states of agents; people have no such field."""
 
-def names_in(awareness: Awareness | None) -> list[str]:
-    """The names of those who show themselves in a room, each once."""
+ItemId = tuple[int, int]
+"""How Yjs names what was inserted: the client that did it, and its clock."""
+
+
+@dataclass(frozen=True)
+class Participant:
+    """Somebody in a room: a person, or the agent `agent_id`.
+
+    `caret` is the Yjs id of the text in which they have put their caret last.
+    """
+
+    name: str
+    username: str
+    agent_id: str = ""
+    caret: ItemId | None = None
+
+
+def participants(awareness: Awareness | None) -> list[Participant]:
+    """Those who show themselves in a room, by their names."""
     states = awareness.states.values() if awareness is not None else ()
-    return sorted({name for state in states if (name := _name_in(state))})
+    found = {_participant(state) for state in states if _name_in(state)}
+    return sorted(found, key=lambda each: (bool(each.agent_id), each.name, each.caret or ()))
+
+
+def is_person(state: Mapping[str, Any]) -> bool:
+    """Whether it is the state of a browser, not of an agent or of the server itself."""
+    return bool(state) and AGENT_FIELD not in state
+
+
+def views(awareness: Awareness | None) -> dict[str, set[str]]:
+    """The paths of the notebooks that people look at, by their usernames.
+
+    `awareness` is the one in which JupyterLab tells what is shown in each browser.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for state in [*awareness.states.values()] if awareness is not None else []:
+        kind, _, path = str((state or {}).get("current") or "").partition(":")
+        if kind == "notebook" and is_person(state):
+            found[_user_in(state)[1]].add(path)
+    return found
 
 
 class Writers:
@@ -47,9 +89,9 @@ class Writers:
         state = self._awareness.states.get(client)
         if state is not None:
             return Author("", _name_in(state))
-        names = names_in(self._awareness)
+        names = {each.name for each in participants(self._awareness) if not each.agent_id}
         # Who has only deleted so far has not told which client they are.
-        return Author("", names[0]) if len(names) == 1 else NOBODY
+        return Author("", *names) if len(names) == 1 else NOBODY
 
 
 def _author_of_update(message: bytes) -> int:
@@ -63,9 +105,27 @@ def _author_of_update(message: bytes) -> int:
     return update.read_var_uint()
 
 
-def _name_in(state: dict[str, object] | None) -> str:
-    user = (state or {}).get("user")
+def _participant(state: Mapping[str, Any]) -> Participant:
+    name, username = _user_in(state)
+    return Participant(name, username, str(state.get(AGENT_FIELD, "")), _caret_in(state))
+
+
+def _name_in(state: Mapping[str, Any] | None) -> str:
+    return _user_in(state or {})[0]
+
+
+def _user_in(state: Mapping[str, Any]) -> tuple[str, str]:
+    """Name and username; what browsers send may be anything."""
+    user = state.get("user")
     if not isinstance(user, dict):
-        return ""
-    name = str(user.get("display_name") or user.get("name") or "")
-    return "".join(filter(str.isprintable, name[:MAX_NAME_CHARS]))
+        return "", ""
+    name = str(user.get("display_name") or user.get("name") or "")[:MAX_NAME_CHARS]
+    return "".join(filter(str.isprintable, name)), str(user.get("username") or name)
+
+
+def _caret_in(state: Mapping[str, Any]) -> ItemId | None:
+    try:
+        text = state["cursors"][0]["head"]["type"]
+        return int(text["client"]), int(text["clock"])
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None

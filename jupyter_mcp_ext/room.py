@@ -13,11 +13,12 @@ from anyio import Lock, move_on_after, sleep
 from jupyter_server_ydoc.app import YDocExtension
 from jupyter_server_ydoc.rooms import DocumentRoom
 from jupyter_server_ydoc.utils import JUPYTER_COLLABORATION_EVENTS_URI
+from pycrdt import Awareness
 
 from .contents import Contents, clean_path, reason_of
 from .errors import NotANotebook, NotebookNotFound, OtherCollaboration, StillOpen, Unavailable
 from .notebook import NotebookDocument
-from .people import Writers, names_in
+from .people import Participant, Writers, participants, views
 
 SAVE_INTERVAL_SECONDS = 5.0
 """How often a notebook is saved while a run keeps changing it."""
@@ -27,6 +28,9 @@ SAVE_PAUSE_FACTOR = 20
 
 CLOSE_GRACE_SECONDS = 1.5
 """How long stopping waits for the last edits to reach the disk."""
+
+GLOBAL_AWARENESS = "JupyterLab:globalAwareness"
+"""The id of the room in which JupyterLab's browsers tell of their users."""
 
 FILE_FAILED = (
     "Note: the notebook could not be read from or saved to its file. What you see is not on disk; "
@@ -105,13 +109,22 @@ class NotebookRooms:
             raise NotebookNotFound(document.path, "it was deleted")
         document.path = path
         lease = self._leases.get(_room_id(document.file_id))
-        if lease is None or lease.document is not document or not self._is_live(lease):
+        if lease is None or not self.is_live(document):
             async with self.open(document.path) as document:
                 yield document
             return
         self._use(lease)
         with self._releasing(lease):
             yield document
+
+    async def opened(self, path: str) -> NotebookDocument | None:
+        """The notebook, if it is open for agents.
+
+        Raises:
+            NotebookNotFound, NotANotebook: as `open`.
+        """
+        lease = self._leases.get(self._room_id(await self.find(path)))
+        return lease.document if lease is not None and self._is_live(lease) else None
 
     async def find(self, path: str) -> str:
         """The path in the form that names it everywhere, checked by the contents manager.
@@ -150,10 +163,27 @@ class NotebookRooms:
         self._notices[room_id] = []
         return notices
 
-    def people_in(self, path: str) -> list[str] | None:
-        """The names of those who have the notebook open; None when it is not in memory."""
+    def participants_in(self, path: str) -> list[Participant] | None:
+        """Who is in the notebook's room; None when it is not in memory."""
         room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(path))
-        return None if room is None else names_in(room.awareness)
+        return None if room is None else participants(room.awareness)
+
+    @property
+    def everywhere(self) -> Awareness | None:
+        """In which JupyterLab tells who is on the server; None as long as no browser is there."""
+        rooms = self._collaboration.ywebsocket_server.rooms
+        room = rooms.get(GLOBAL_AWARENESS)
+        return None if room is None else room.awareness
+
+    @property
+    def views(self) -> dict[str, set[str]]:
+        """The paths of the notebooks that people look at, by their usernames."""
+        return views(self.everywhere)
+
+    def is_live(self, document: NotebookDocument) -> bool:
+        """Whether the room of this document still exists."""
+        lease = self._leases.get(_room_id(document.file_id))
+        return lease is not None and lease.document is document and self._is_live(lease)
 
     def path_of(self, file_id: str) -> str | None:
         """Where the file is now, None if it is gone."""

@@ -57,7 +57,7 @@ async def insert_cell(
     if execute:
         await context.require(EXECUTE)
         _check_runs("The new cell", cell_type)
-    async with context.services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         with document.edited_by(context.agent):
             cell = document.insert_cell(source, cell_type, after, trusted=execute)
         text = f"{cell.label} inserted ({cell.type}) {_between(document, cell)}"
@@ -79,7 +79,7 @@ async def edit_cell(
     """Replace a text that occurs once in a cell's source. Outputs stay until the next run."""
     if execute:
         await context.require(EXECUTE)
-    async with context.services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         found = document.cell(cell)
         if execute:
             _check_runs(found.label, found.type)
@@ -106,7 +106,7 @@ async def overwrite_cell(
     """Give a cell a new source, and another type if asked; its id stays."""
     if execute:
         await context.require(EXECUTE)
-    async with context.services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         found = document.cell(cell)
         if execute:
             _check_runs(found.label, found.type if cell_type == "keep" else cell_type)
@@ -128,7 +128,7 @@ async def delete_cells(
     confirm_removal: bool = False,
 ) -> str:
     """Delete cells. Removing most of a notebook needs confirm_removal=true."""
-    async with context.services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         chosen, total = document.resolve_many(cells), len(document.cell_ids)
         if len(chosen) > max(FEW, total * MOST) and not confirm_removal:
             raise RemovalNotConfirmed(len(chosen), total)
@@ -145,9 +145,10 @@ async def move_cell(
     context: ToolContext, notebook: Notebook, cell: CellReference, after: After
 ) -> str:
     """Move a cell; its id and outputs stay."""
-    async with context.services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         with document.edited_by(context.agent):
             now = document.move_cell(cell, after)
+        context.services.presence.show(context.agent, document, now.id)
         return f"{now.label} moved {_between(document, now)}"
 
 
@@ -156,7 +157,7 @@ async def move_cell(
 )
 async def clear_outputs(context: ToolContext, notebook: Notebook, cells: CellReferences) -> str:
     """Clear the outputs of code cells."""
-    async with context.services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         with document.edited_by(context.agent):
             cleared = document.clear_outputs(document.resolve_many(cells))
     labels = ", ".join(cell.label for cell in cleared)
@@ -176,7 +177,7 @@ async def _written(
     execute: bool,
     wait_seconds: float | None,
 ) -> list[Block]:
-    context.knows(document, [cell])
+    context.shows(document, cell)
     written: list[Block] = [TextContent(type="text", text=text)]
     if not execute:
         return written

@@ -47,7 +47,7 @@ async def execute_cell(
     max_chars: MaxChars = None,
 ) -> list[Block]:
     """Run a code cell on the notebook's kernel; outputs go into the notebook."""
-    async with context.services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         found = document.cell(cell)
         if found.type != "code":
             raise WrongCellType(found.label, found.type, "code")
@@ -71,7 +71,7 @@ async def execute_cells(
     max_chars: MaxChars = None,
 ) -> list[Block]:
     """Run the code cells among these, top down."""
-    async with context.services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         chosen = set(document.resolve_many(cells))
         runnable = [cell for cell in document.cells() if cell.id in chosen and _is_runnable(cell)]
         if not runnable:

@@ -20,7 +20,7 @@ async def undo(
     steps: Annotated[int, Field(ge=1, le=20), WithJsonSchema({"type": "integer"})] = 1,
 ) -> str:
     """Take back your last edits of a notebook, one per call that made them; nobody else's."""
-    async with context.services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         mark, done, refusal = document.journal.mark, 0, ""
         try:
             while done < steps and document.undo(context.agent):

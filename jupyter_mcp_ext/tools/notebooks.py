@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from itertools import chain
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from ..kernel import Kernels
 from ..links import cell_link
 from ..notebook import NotebookDocument
 from ..output_blocks import Block
+from ..people import Participant
 from ..search import Within, search
 from ..text import count, printable
 from .toolset import (
@@ -54,7 +56,8 @@ async def list_notebooks(
             continue
         total += 1
         if total <= limit:
-            lines.append(_listed(model, services.rooms.people_in(model["path"]), kernels))
+            present = services.rooms.participants_in(model["path"])
+            lines.append(_listed(model, present, services.rooms.views, kernels))
     if total > limit:
         lines.append(f"{total - limit} more; name a directory or raise limit.")
     return "\n".join(lines) or "There are no notebooks here. open_notebook(create=true) makes one."
@@ -78,12 +81,13 @@ async def open_notebook(
         await context.require(EXECUTE)
     if kernel:
         await context.require(CONTROL_SESSIONS)
-    async with services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         running = await _kernel_for(context, document, kernel_name, kernel)
         cells = document.cells()
         context.knows(document, cells)
+        header = header_of(document, services.rooms.views, context.agent.id)
         outline = render.outline(cells)
-        return f"{header_of(document)}\nkernel: {running}\n{outline}\n{_mark(document)}"
+        return f"{header}\nkernel: {running}\n{outline}\n{_mark(document)}"
 
 
 async def _kernel_for(
@@ -112,13 +116,14 @@ async def read_notebook(
 ) -> str | list[Block]:
     """Read an outline (a line per cell), the sources, or all with outputs (full)."""
     services = context.services
-    async with services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         kernel = await _kernel_state(context, document)
         await document.settled()
         # Nothing is awaited from here on: what people did meanwhile would be lost for `since`.
         wanted = set(document.resolve_many(cells))
         chosen = [cell for cell in document.cells() if cell.id in wanted]
-        header = f"{header_of(document)}, {kernel}"
+        header = header_of(document, services.rooms.views, context.agent.id)
+        header += f", {kernel}"
         changes = document.journal.since(since, context.agent.id) if since else None
         if changes is not None:
             chosen = [cell for cell in chosen if cell.id in changes.cells]
@@ -156,7 +161,7 @@ async def search_notebook(
     within: Within = "all",
 ) -> str:
     """Find lines in sources and outputs. Without a query: cells with errors, or stale ones."""
-    async with context.services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         cells = document.cells()
     found = await to_thread.run_sync(
         partial(search, cells, query, is_regex=regex, within=within), abandon_on_cancel=True
@@ -175,9 +180,9 @@ async def read_cell(
     max_chars: MaxChars = None,
 ) -> list[Block]:
     """Read one cell whole: source, outputs, images."""
-    async with context.services.rooms.open(notebook) as document:
+    async with context.open(notebook) as document:
         found = document.cell(cell)
-        context.knows(document, [found])
+        context.shows(document, found)
         link = cell_link(document.path, found.id)
     show = partial(render.cell, outputs=outputs, offset=offset, limit=limit, link=link)
     return await rendered(found.outputs, partial(show, found, context.limits(max_chars)))
@@ -191,7 +196,7 @@ async def close_notebook(
     services = context.services
     if shutdown_kernel:
         await context.require(CONTROL_KERNELS)
-    await services.rooms.leave(notebook)
+    await context.leave(notebook)
     kernel_id = await services.kernels.kernel_id_of(await services.rooms.find(notebook))
     if kernel_id is None or not shutdown_kernel:
         return "Closed. Its kernel runs on." if kernel_id else "Closed. It has no kernel."
@@ -199,13 +204,33 @@ async def close_notebook(
     return "Closed, and its kernel shut down."
 
 
-def header_of(document: NotebookDocument) -> str:
-    """The first line of what is read of a notebook."""
-    people = document.people
-    with_people = f", open with {', '.join(people)}" if people else ""
+def header_of(
+    document: NotebookDocument, views: Mapping[str, set[str]] | None = None, reader: str = ""
+) -> str:
+    """The first line of what is read of a notebook.
+
+    `views` tells at which notebooks people look, and `reader` is the id of the agent that reads.
+    """
+    others = [each for each in document.participants if each.agent_id != (reader or None)]
+    told = dict.fromkeys(_participant(document, each, views or {}) for each in others)
+    with_others = f", open with {', '.join(told)}" if told else ""
     language = f", {document.language}" if document.language else ""
     cells = count(len(document.cell_ids), "cell")
-    return printable(f"{document.path}: {cells}{language}{with_people}")
+    return printable(f"{document.path}: {cells}{language}{with_others}")
+
+
+def _participant(
+    document: NotebookDocument, participant: Participant, views: Mapping[str, set[str]]
+) -> str:
+    if participant.agent_id:
+        return f"{participant.name} (agent)"
+    paths = views.get(participant.username, set())
+    if paths and document.path not in paths:
+        return f"{participant.name} (looks at {', '.join(sorted(paths))})"
+    cell_id = document.cell_with_caret(participant.caret)
+    return (
+        f"{participant.name} (caret in {document.label(cell_id)})" if cell_id else participant.name
+    )
 
 
 def _mark(document: NotebookDocument) -> str:
@@ -229,12 +254,18 @@ def _text(text: str) -> TextContent:
 
 
 def _listed(
-    model: dict[str, Any], people: list[str] | None, kernels: dict[str, dict[str, Any]]
+    model: dict[str, Any],
+    present: list[Participant] | None,
+    views: Mapping[str, set[str]],
+    kernels: dict[str, dict[str, Any]],
 ) -> str:
     kernel = kernels.get(model["path"])
     parts = [model["path"]]
-    if people is not None:
-        parts.append(f"live, open with {', '.join(people)}" if people else "live")
+    if present is not None:
+        people = [each for each in present if not each.agent_id]
+        looks = {each.name: model["path"] in views.get(each.username, ()) for each in people}
+        names = [name + (" (looks at it)" if here else "") for name, here in looks.items()]
+        parts.append(f"live, open with {', '.join(names)}" if names else "live")
     if kernel is not None:
         parts.append(f"kernel {kernel['name']} {kernel['execution_state']}")
     return "  ".join([*parts, f"{model['last_modified']:%Y-%m-%d %H:%M}"])

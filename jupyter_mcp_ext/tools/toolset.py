@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -25,6 +26,7 @@ from ..kernel import Kernels
 from ..notebook import NotebookDocument
 from ..output_blocks import Block, Limits
 from ..outputs import size_of
+from ..presence import Presence
 from ..readings import Readings
 from ..room import NotebookRooms
 from ..variables import Variables
@@ -69,6 +71,7 @@ class Services:
     environments: Environments
     executor: Executor
     readings: Readings
+    presence: Presence
     variables: Variables
     limits: Limits
     wait_seconds: float
@@ -96,6 +99,33 @@ class ToolContext:
         if max_chars is None:
             return limits
         return replace(limits, max_output_chars=max_chars, max_source_chars=max_chars)
+
+    @asynccontextmanager
+    async def open(self, notebook: str) -> AsyncIterator[NotebookDocument]:
+        """The live notebook at this path, in which the agent shows itself.
+
+        Raises:
+            MCPExtensionError: as `NotebookRooms.open`.
+        """
+        async with self.services.rooms.open(notebook) as document:
+            self.services.presence.show(self.agent, document)
+            yield document
+
+    async def leave(self, notebook: str) -> None:
+        """Save the notebook, and give back what this agent holds of it.
+
+        Raises:
+            NotebookNotFound, NotANotebook: there is no such notebook.
+        """
+        document = await self.services.rooms.opened(notebook)
+        if document is not None:
+            self.services.presence.leave(self.agent, document)
+        await self.services.rooms.leave(notebook)
+
+    def shows(self, document: NotebookDocument, cell: Cell) -> None:
+        """The agent reads or writes this cell, and knows it as it is."""
+        self.knows(document, [cell])
+        self.services.presence.show(self.agent, document, cell.id)
 
     def knows(self, document: NotebookDocument, cells: Iterable[Cell]) -> None:
         """The agent is shown these cells as they are."""

@@ -24,7 +24,7 @@ LAYERS = [
     {"executor", "variables", "readings"},
     {"output_writer"},
     {"execution"},
-    {"outputs", "room", "kernel", "environments"},
+    {"outputs", "room", "kernel", "environments", "presence"},
     {"sessions", "starts"},
     {"notebook", "connection", "contents"},
     {"channels", "snippets", "stream_text"},
@@ -45,7 +45,9 @@ HOMES = {
     "traitlets": {"app", "cli"},
     "tornado": {"handlers", "contents", "sessions", "channels"},
     "jupyter_server_ydoc": {"room"},
-    "pycrdt": {"cell_index", "notebook", "outputs", "people", "snapshots", "undo"},
+    "pycrdt": {
+        *("cell_index", "notebook", "outputs", "people", "presence", "room", "snapshots", "undo")
+    },
     "jupyter_ydoc": {"notebook"},
     "zmq": {"channels"},
     "jupyter_client": {"channels"},
