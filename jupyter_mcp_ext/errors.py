@@ -10,6 +10,7 @@ MCPExtensionError                  base, never raised itself
 │   └── ExecutionNotFound
 ├── Conflict
 │   ├── SourceConflict             somebody else changed the cell since it was read
+│   ├── BeingTyped                 a person's next keystrokes would be lost
 │   ├── WrongCellType
 │   ├── TextNotFound
 │   ├── AmbiguousMatch
@@ -119,6 +120,14 @@ class SourceConflict(Conflict):
         super().__init__(
             "\n".join([*told, *more, "Nothing was done."]),
             "Read again, or pass overwrite_changes=true.",
+        )
+
+
+class BeingTyped(Conflict):
+    def __init__(self, cell: str, who: str) -> None:
+        super().__init__(
+            f"{who} is typing in cell {cell}, and what they type now would be lost.",
+            "Try again when they have paused for a few seconds.",
         )
 
 

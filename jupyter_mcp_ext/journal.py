@@ -30,6 +30,9 @@ MAX_REMOVED = 1000
 MAX_NOTES = 40
 """How many notes are kept of one cell, the newest."""
 
+TYPING_SECONDS = 2.0
+"""How long after a keystroke a person counts as typing."""
+
 WRITTEN: Sequence[Kind] = ("added", "edited", "replaced")
 """What gives a cell a new source."""
 
@@ -38,7 +41,7 @@ class Origin(NamedTuple):
     """What our transactions say of themselves: whose they are, and whether they can be undone."""
 
     kind: Literal["edit", "output"]
-    author: Author = Author("", "an agent")
+    author: Author = Author("server", "an agent")
 
 
 class _Note(NamedTuple):
@@ -100,6 +103,13 @@ class Journal:
     def is_stale(self, cell_id: str) -> bool:
         """Whether the source was edited after a run of it began."""
         return self._last(cell_id, "edited") > self._last(cell_id, "started")
+
+    def typist(self, cell_id: str) -> str:
+        """The name of the person who is typing in the cell, "" if nobody is."""
+        writer = self.last_writer(cell_id)
+        if writer is None or writer[0].id or writer[1] > TYPING_SECONDS:
+            return ""
+        return writer[0].name
 
     def last_writer(self, cell_id: str) -> tuple[Author, float] | None:
         """Who gave the cell its present source, and how many seconds ago; None if not known."""

@@ -9,13 +9,15 @@ from typing import Any
 from uuid import uuid4
 
 from jupyter_ydoc import YNotebook
-from pycrdt import Assoc, Awareness, Map, Text, Transaction
+from pycrdt import Awareness, Map, Text, Transaction
 
 from .agent import NOBODY, Agent, Author
+from .carets import caret_at_end, position_of_caret
 from .cell import Cell
 from .cell_index import CellIndex
 from .errors import (
     AmbiguousMatch,
+    BeingTyped,
     CellNotFound,
     InvalidRequest,
     ReadOnlyNotebook,
@@ -147,29 +149,18 @@ class NotebookDocument:
         except CellNotFound:
             return None
 
-    # Carets
-
     def caret(self, cell_id: str) -> dict[str, Any]:
         """A caret at the end of the cell's source, as JupyterLab draws it for others.
 
         Raises:
             CellNotFound: the cell was deleted.
         """
-        text: Text = self._ycells[self.position(cell_id)]["source"]
-        # Seen from before: pycrdt panics at the end of a text otherwise.
-        index = text.sticky_index(len(str(text).encode()), Assoc.BEFORE).to_json()
-        place = {"type": None, "tname": None, "item": None} | index
-        return {"anchor": place, "head": place, "primary": True, "empty": True}
+        return caret_at_end(self._ycells, self.position(cell_id))
 
     def cell_with_caret(self, caret: ItemId | None) -> str | None:
-        """The id of the cell whose source has this Yjs id, None if there is none."""
-        if caret is None:
-            return None
-        for cell_id, ycell in zip(self.cell_ids, self._ycells, strict=True):
-            text = ycell["source"].sticky_index(0, Assoc.BEFORE).to_json().get("type") or {}
-            if (text.get("client"), text.get("clock")) == caret:
-                return cell_id
-        return None
+        """The id of the cell whose source has this Yjs id; None if there is none."""
+        position = position_of_caret(self._ycells, caret)
+        return None if position is None else self.cell_ids[position]
 
     # Following
 
@@ -279,6 +270,9 @@ class NotebookDocument:
 
         Only the lines that differ are touched, so that a person's cursor stays where it is.
         A new type means a new cell object with the same id; outputs of code are then dropped.
+
+        Raises:
+            BeingTyped: it would get a new type, and a person is typing in it.
         """
         before = self.cell(reference)
         if cell_type in ("keep", before.type):
@@ -288,8 +282,14 @@ class NotebookDocument:
         return before, self.cell(before.id)
 
     def delete_cells(self, cell_ids: Iterable[str]) -> list[Cell]:
-        """Delete cells by exact id; return them as they were."""
+        """Delete cells by exact id; return them as they were.
+
+        Raises:
+            BeingTyped: a person is typing in one of them.
+        """
         deleted = [self.cell(cell_id) for cell_id in cell_ids]
+        for cell in deleted:
+            self._check_not_typed(cell.id)
         with self.transaction():
             for cell in sorted(deleted, key=lambda cell: cell.position, reverse=True):
                 self._ycells.pop(cell.position)
@@ -297,8 +297,13 @@ class NotebookDocument:
         return deleted
 
     def move_cell(self, reference: str | int, after: str | int) -> Cell:
-        """Move one cell after `after`: "start", "end" or another cell. Nothing else changes."""
+        """Move one cell after `after`: "start", "end" or another cell. Nothing else changes.
+
+        Raises:
+            BeingTyped: a person is typing in it.
+        """
         cell_id = self.resolve(reference)
+        self._check_not_typed(cell_id)
         before = self.position(cell_id)
         index = self._index_after(after)
         raw = json.loads(str(self._ycells[before]))
@@ -355,7 +360,14 @@ class NotebookDocument:
                     text.insert(first, replacement)
             self.mark_dirty()
 
+    def _check_not_typed(self, cell_id: str) -> None:
+        """Go on only if the cell may be made anew: Yjs drops what others write in the old one."""
+        typist = self.journal.typist(cell_id)
+        if typist:
+            raise BeingTyped(self.label(cell_id), typist)
+
     def _replace_cell(self, cell: Cell, source: str, cell_type: str) -> None:
+        self._check_not_typed(cell.id)
         value: dict[str, Any] = {"id": cell.id, "cell_type": cell_type, "source": source}
         value["metadata"] = cell.metadata
         if cell_type == "code":

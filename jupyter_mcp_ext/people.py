@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pycrdt import Awareness, Decoder, YMessageType, YSyncMessageType
+from pycrdt import Awareness, Decoder, YMessageType, YSyncMessageType, read_message
 
 from .agent import NOBODY, Author
 
@@ -70,35 +70,49 @@ class Writers:
     def __init__(self, awareness: Awareness) -> None:
         self._awareness = awareness
         self._clients: WeakKeyDictionary[asyncio.Task[object], int] = WeakKeyDictionary()
+        """Whose websocket each task serves; 0 where that is not known yet."""
+        self._inserted_by = 0
 
     def on_message(self, message: bytes) -> bool:
         """Take notice of a message; returns False, so that the room goes on with it."""
         task = asyncio.current_task()
-        if task is not None and message[0] == YMessageType.SYNC:
-            client = _author_of_update(message)
-            if client or task not in self._clients:
-                self._clients[task] = client
+        if task is not None:
+            client = 0
+            if message[0] == YMessageType.SYNC:
+                self._inserted_by = _inserted_by(message)
+            elif message[0] == YMessageType.AWARENESS:
+                client = self._first_hand(message)
+            self._clients[task] = client or self._clients.get(task, 0)
         return False
 
     def current(self) -> Author:
         """Who writes now; NOBODY where it is not known, as for a reload from disk."""
         task = asyncio.current_task()
-        client = self._clients.get(task) if task is not None else None
-        if client is None:
+        if task is None or task not in self._clients:
             return NOBODY
-        state = self._awareness.states.get(client)
+        # What only deletes does not tell whose it is.
+        state = self._awareness.states.get(self._inserted_by or self._clients[task])
         if state is not None:
             return Author("", _name_in(state))
         names = {each.name for each in participants(self._awareness) if not each.agent_id}
-        # Who has only deleted so far has not told which client they are.
         return Author("", *names) if len(names) == 1 else NOBODY
 
+    def _first_hand(self, message: bytes) -> int:
+        """Who tells of themselves in a message; 0 if it only passes on what we know."""
+        update = Decoder(read_message(message[1:]))
+        for _ in range(update.read_var_uint()):
+            client, clock = update.read_var_uint(), update.read_var_uint()
+            update.read_var_string()
+            if clock > self._awareness.meta.get(client, {}).get("clock", -1):
+                return client
+        return 0
 
-def _author_of_update(message: bytes) -> int:
+
+def _inserted_by(message: bytes) -> int:
     """The Yjs client that made an update; 0 if it only deletes, or is none."""
     if message[1] == YSyncMessageType.SYNC_STEP1:
         return 0
-    update = Decoder(Decoder(message[2:]).read_message() or b"\0")
+    update = Decoder(read_message(message[2:]))
     if not update.read_var_uint():
         return 0
     update.read_var_uint()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 
 from ..agent import HANDSHAKE, Agent, Era, connect_agent, text
@@ -32,6 +33,13 @@ async def type_and_tell(peer: Peer, watcher: Agent, path: str, text: str, after:
     await read_until(watcher, path, after + text, view="source")
 
 
+async def insist(agent: Agent, tool: str, **arguments: Any) -> None:
+    """Call again as long as the person counts as typing."""
+    with anyio.fail_after(15):
+        while (result := await agent.call(tool, **arguments)).is_error:
+            assert "is typing in cell" in text(result)
+
+
 @pytest.mark.parametrize(("tool", "arguments"), ACTIONS)
 async def test_a_changed_cell_is_refused_until_it_is_read_again_or_insisted_on(
     server: Server, agent: Agent, tool: str, arguments: dict[str, Any]
@@ -53,7 +61,7 @@ async def test_a_changed_cell_is_refused_until_it_is_read_again_or_insisted_on(
         assert last == "Nothing was done. Read again, or pass overwrite_changes=true."
         assert peer.sources() == ["a = 123\nprint(a)", "c = 3"]
         assert "execution_count" not in peer.cells()[0] or not peer.cells()[0]["execution_count"]
-        await agent.tell(tool, overwrite_changes=True, **call)
+        await insist(agent, tool, overwrite_changes=True, **call)
 
 
 async def test_after_reading_again_the_agent_may_act(server: Server, agent: Agent) -> None:
@@ -120,3 +128,28 @@ async def test_many_changed_cells_are_named_and_few_are_shown(server: Server, ag
         refused = text(await agent.call("execute_cells", notebook=path))
     assert refused.count("changed since you read it") == 3
     assert "So did [3] c0000003, [4] c0000004." in refused and len(refused) < 1500
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("delete_cells", {"cells": CELL}),
+        ("move_cell", {"cell": CELL, "after": "end"}),
+        ("overwrite_cell", {"cell": CELL, "source": "# text", "cell_type": "markdown"}),
+    ],
+)
+async def test_a_cell_is_not_made_anew_while_a_person_types_in_it(
+    server: Server, agent: Agent, tool: str, arguments: dict[str, Any]
+) -> None:
+    path = with_cells(server, "a = 1", "b = 2")
+    call = {"notebook": path} | arguments
+    async with (
+        connect_agent(server.mcp_url, server.token, name="watcher") as watcher,
+        join_room(server, path, "ada") as peer,
+    ):
+        await type_and_tell(peer, watcher, path, "0", "a = 1")
+        refused = await agent.call(tool, **call)
+        assert refused.is_error and f"ada is typing in cell [0] {CELL}" in text(refused)
+        await type_and_tell(peer, watcher, path, "5", "a = 10")
+        await insist(agent, tool, **call)
+        await peer.wait_until(lambda: peer.sources()[0] != "a = 105")

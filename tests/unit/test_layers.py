@@ -28,7 +28,7 @@ LAYERS = [
     {"sessions", "starts"},
     {"notebook", "connection", "contents"},
     {"channels", "snippets", "stream_text"},
-    {"undo", "snapshots"},
+    {"undo", "snapshots", "carets"},
     {"cell", "cell_index"},
     {"references", "text_edits", "journal", "people"},
     {"errors", "agent"},
@@ -46,7 +46,17 @@ HOMES = {
     "tornado": {"handlers", "contents", "sessions", "channels"},
     "jupyter_server_ydoc": {"room"},
     "pycrdt": {
-        *("cell_index", "notebook", "outputs", "people", "presence", "room", "snapshots", "undo")
+        *(
+            "carets",
+            "cell_index",
+            "notebook",
+            "outputs",
+            "people",
+            "presence",
+            "room",
+            "snapshots",
+            "undo",
+        )
     },
     "jupyter_ydoc": {"notebook"},
     "zmq": {"channels"},

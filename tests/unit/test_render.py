@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from io import BytesIO
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -225,9 +225,10 @@ def test_both_ends_of_one_endless_line_are_kept() -> None:
     ids=["lines", "colours", "progress bar", "carriage returns"],
 )
 def test_ten_megabytes_take_a_moment(printed: str) -> None:
-    started = perf_counter()
+    started = process_time()
     assert len(text(stream(printed))) < 4_000
-    assert perf_counter() - started < 1  # 0.1 to 0.3 s on two idle cores.
+    # It takes 0.1 to 0.3 s; what goes through the text once for each line takes minutes.
+    assert process_time() - started < 5
 
 
 def test_the_budget_goes_to_what_is_short_then_to_errors_and_the_last_output() -> None:
@@ -301,9 +302,9 @@ def test_html_is_reduced_to_what_a_reader_sees() -> None:
 
 @pytest.mark.parametrize("hostile", ["<", "<a ", "<!--", "</", "<?", "&#x", "<a b='", "<b> </b>"])
 def test_hostile_markup_takes_a_moment(hostile: str) -> None:
-    started = perf_counter()
+    started = process_time()
     assert len(text(display(text_html=hostile * 100_000))) <= LIMITS.max_output_chars
-    assert perf_counter() - started < 1
+    assert process_time() - started < 5
 
 
 def test_svg_is_named_with_the_text_in_it_and_entities_stay_folded() -> None:
@@ -582,9 +583,9 @@ def test_a_line_of_the_outline_stays_one_short_line() -> None:
 def test_a_thousand_cells_are_outlined_in_a_moment() -> None:
     outputs = (stream("x" * 100), error("E", "e", ZERO_DIVISION), display(text_plain="1"))
     cells = [code(f"a = {i}\nb", i, outputs=outputs) for i in range(1_000)]
-    started = perf_counter()
+    started = process_time()
     render.outline(cells)
-    assert perf_counter() - started < 0.2  # 0.02 s on two idle cores.
+    assert process_time() - started < 2
 
 
 def test_sources_are_verbatim_below_a_header_that_counts_their_lines() -> None:
