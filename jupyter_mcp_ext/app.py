@@ -127,9 +127,9 @@ class MCPExtension(ExtensionApp):
         await started.wait()
 
     async def stop_extension(self) -> None:
+        self._presence.stop()
         self._executor.stop()
         await self._transport.stop()
-        self._presence.close()
         await self._rooms.close()
         self._stopping.set()
         await asyncio.wait([self._owner], timeout=STOP_SECONDS)

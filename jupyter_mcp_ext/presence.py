@@ -96,6 +96,7 @@ class Presence:
     ) -> None:
         self._is_live = is_live
         self._everywhere = everywhere
+        self._is_stopping = False
         self._seats: dict[tuple[str, NotebookDocument], _Seat] = {}
         self._clients: dict[str, _Client] = {}
         self._followed: WeakSet[NotebookDocument] = WeakSet()
@@ -106,14 +107,12 @@ class Presence:
         seat.seen = monotonic()
         if cell_id and document.ycell(cell_id) is not None:
             seat.cursors = [document.caret(cell_id)]
-        seat.tell()
-        self._tell_everywhere(agent, document)
+        self._tell(seat)
         return seat
 
-    def close(self) -> None:
-        """The server stops: no agent is anywhere."""
-        for seat in [*self._seats.values()]:
-            self._stand_up(seat)
+    def stop(self) -> None:
+        """The server stops: its rooms take nothing more."""
+        self._is_stopping = True
 
     @contextmanager
     def working_on(self, agent: Agent, document: NotebookDocument, cell_id: str) -> Iterator[None]:
@@ -137,9 +136,8 @@ class Presence:
         while True:
             await sleep(RENEW_SECONDS)
             for seat in [*self._seats.values()]:
-                if seat.is_taken and self._is_live(seat.document):
-                    seat.tell()
-                    self._tell_everywhere(seat.agent, seat.document)
+                if seat.is_taken and self._reaches(seat.document):
+                    self._tell(seat)
                 else:
                     self._stand_up(seat)
 
@@ -156,7 +154,7 @@ class Presence:
 
     def _stand_up(self, seat: _Seat) -> None:
         del self._seats[seat.agent.id, seat.document]
-        if self._is_live(seat.document):
+        if self._reaches(seat.document):
             seat.client.show(None)
         if all(agent_id != seat.agent.id for agent_id, _ in self._seats):
             client = self._clients.pop(seat.agent.id, None)
@@ -175,6 +173,14 @@ class Presence:
                 if clients["added"]:
                     seat.client.forget()
                 seat.tell()
+
+    def _reaches(self, document: NotebookDocument) -> bool:
+        return not self._is_stopping and self._is_live(document)
+
+    def _tell(self, seat: _Seat) -> None:
+        if self._reaches(seat.document):
+            seat.tell()
+            self._tell_everywhere(seat.agent, seat.document)
 
     def _tell_everywhere(self, agent: Agent, document: NotebookDocument) -> None:
         awareness = self._everywhere()

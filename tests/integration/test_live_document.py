@@ -75,7 +75,9 @@ async def test_a_person_typing_in_the_same_cell_loses_nothing(
     async def edit() -> None:
         for number in range(20):
             texts = {"old_text": f"value = {number}\n", "new_text": f"value = {number + 1}\n"}
-            await agent.tell("edit_cell", notebook=notebook, cell=cell, **texts)
+            await agent.tell(
+                "edit_cell", notebook=notebook, cell=cell, overwrite_changes=True, **texts
+            )
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(edit)

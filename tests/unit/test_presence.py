@@ -92,8 +92,14 @@ async def test_an_agent_stays_and_is_renewed_while_it_runs_something(
 async def test_nothing_is_told_in_a_room_that_is_gone(room: Room, presence: Presence) -> None:
     presence.show(AGENT, room.document)
     room.is_live, told = False, room.updates
-    presence.close()
+    presence.leave(AGENT, room.document)
     assert room.updates == told
+
+
+async def test_nothing_is_told_when_the_server_stops(room: Room, presence: Presence) -> None:
+    presence.stop()
+    presence.show(AGENT, room.document)
+    assert room.updates == 0
 
 
 async def test_what_does_not_change_is_not_told_again(
