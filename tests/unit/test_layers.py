@@ -24,6 +24,8 @@ LAYERS = [
     {"executor", "variables", "readings"},
     {"output_writer"},
     {"execution"},
+    {"files"},
+    {"text_rooms"},
     {"outputs", "room", "kernel", "environments", "presence"},
     {"sessions", "starts"},
     {"notebook", "connection", "contents"},
@@ -46,7 +48,8 @@ HOMES = {
     "tornado": {"handlers", "contents", "sessions", "channels"},
     "jupyter_server_ydoc": {"room"},
     "pycrdt": {
-        *("cell_index", "notebook", "outputs", "people", "presence", "room", "snapshots", "undo")
+        *("cell_index", "notebook", "outputs", "people", "presence", "room", "snapshots"),
+        *("text_rooms", "undo"),
     },
     "jupyter_ydoc": {"notebook"},
     "zmq": {"channels"},
