@@ -27,9 +27,10 @@ LAYERS = [
     {"files"},
     {"text_rooms"},
     {"outputs", "room", "kernel", "environments", "presence"},
-    {"sessions", "starts"},
+    {"sessions"},
     {"notebook", "connection", "contents"},
-    {"channels", "snippets", "stream_text"},
+    {"gateway"},
+    {"channels", "snippets", "starts", "stream_text"},
     {"undo", "snapshots"},
     {"cell", "cell_index"},
     {"references", "text_edits", "journal", "people"},
@@ -45,7 +46,7 @@ HOMES = {
     },
     "PIL": {"images"},
     "traitlets": {"app", "cli"},
-    "tornado": {"handlers", "contents", "sessions", "channels"},
+    "tornado": {"handlers", "contents", "sessions", "channels", "gateway"},
     "jupyter_server_ydoc": {"room"},
     "pycrdt": {
         *("cell_index", "notebook", "outputs", "people", "presence", "room", "snapshots"),
@@ -53,7 +54,7 @@ HOMES = {
     },
     "jupyter_ydoc": {"notebook"},
     "zmq": {"channels"},
-    "jupyter_client": {"channels"},
+    "jupyter_client": {"channels", "gateway"},
 }
 """Which modules may import a package; packages that are not here may be imported anywhere."""
 
