@@ -1,4 +1,4 @@
-"""Kernels behind a gateway."""
+"""Kernels behind a gateway: a Kernel Gateway, or a Jupyter server that knows nothing of us."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from .test_live_document import until
 
 pytestmark = pytest.mark.anyio
 
+PLAIN = "--ServerApp.jpserver_extensions=jupyter_mcp_ext=False"
+OLD = "--ZMQChannelsWebsocketConnection.kernel_ws_protocol="
 RUNS_ON = "import time\nprint('begun', flush=True)\nwhile True: time.sleep(0.1)"
 
 
@@ -28,10 +30,17 @@ def options_for(gateway: Server, url: str = "") -> list[str]:
     return [f"--gateway-url={url or gateway.url}", f"--GatewayClient.auth_token={gateway.token}"]
 
 
-@pytest.fixture(scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    # It does not list its kernels, by default.
-    async with run_kernel_gateway(tmp_path_factory.mktemp("far")) as gateway:
+@pytest.fixture(scope="module", params=["kernel gateway", "jupyter server", "old protocol"])
+async def gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Server]:
+    base = tmp_path_factory.mktemp("far")
+    if request.param == "kernel gateway":
+        running = run_kernel_gateway(base)  # It does not list its kernels, by default.
+    else:
+        old = [OLD] if request.param == "old protocol" else []
+        running = run_server(base, PLAIN, *old, module="jupyter_server", base_url="/far/")
+    async with running as gateway:
         yield gateway
 
 
