@@ -28,11 +28,14 @@ RIGHTS_BEGIN = "<!-- rights: begin (written by docs/generate.py) -->"
 RIGHTS_END = "<!-- rights: end -->"
 
 WORDS = {
+    "content": "The whole text.",
     "create": "Make the notebook.",
     "directory": "From the server's root.",
     "execute": "Run the cell afterwards.",
     "max_chars": "Most characters of text in the answer.",
     "notebook": "Path from the server's root.",
+    "overwrite": "Whether a file that is there is replaced.",
+    "path": "From the server's root.",
     "on_timeout": "What happens to the run when the wait ends.",
     "wait_seconds": "How long to wait for the end of the run.",
 }

@@ -15,16 +15,21 @@ from traitlets import Bool, Enum, Float, Int, List, Unicode
 from .contents import Contents
 from .environments import Environments
 from .executor import Executor
+from .files import SENSITIVE, Files
 from .handlers import MAX_BODY_BYTES, MCPHandler
 from .kernel import Kernels
 from .presence import Presence
 from .readings import Readings
 from .room import NotebookRooms
+from .text_rooms import TextRooms
 from .transport import Transport
 from .variables import Variables
 
 TOOLSETS = ("notebooks", "cells", "execution", "kernels", "files", "history")
 """The names of all toolsets; the tools themselves are loaded with the SDK."""
+
+ON_REQUEST = {"files"}
+"""Toolsets that agents have only where somebody chose them."""
 
 ACTIVITY_SECONDS = 20.0
 """How often a run is reported to those who stop servers that look idle."""
@@ -42,7 +47,7 @@ class MCPExtension(ExtensionApp):
 
     toolsets = List(
         Enum(TOOLSETS),
-        list(TOOLSETS),
+        [name for name in TOOLSETS if name not in ON_REQUEST],
         config=True,
         help="The groups of tools that agents are offered.",
     )
@@ -88,6 +93,19 @@ class MCPExtension(ExtensionApp):
         help="About how many bytes of output of one run the notebook keeps; what comes after that "
         "is dropped, with a note in the notebook.",
     )
+    sensitive_files = List(
+        Unicode(),
+        SENSITIVE,
+        config=True,
+        help="Names of files and directories, with wildcards, that the tools for files keep from "
+        "agents; a name with a slash is looked for anywhere in a path. [] allows all.",
+    )
+    max_upload_bytes = Int(
+        3_000_000,
+        config=True,
+        help="How many bytes a file may have that an agent uploads or downloads at once. A request "
+        "has at most 4 MiB, and an answer less than 1 MB, both in base64.",
+    )
     allow_images = Bool(True, config=True, help="Whether agents are sent images.")
     max_image_bytes = Int(
         60_000,
@@ -105,6 +123,9 @@ class MCPExtension(ExtensionApp):
         self._contents = Contents(settings)
         self._rooms = NotebookRooms(settings, self._contents)
         self._presence = Presence(self._rooms.is_live, lambda: self._rooms.everywhere)
+        self._files = Files(
+            self._contents, TextRooms(settings), self.sensitive_files, self.max_upload_bytes
+        )
         self._executor = Executor(
             self._rooms,
             self._kernels,
@@ -182,6 +203,7 @@ class MCPExtension(ExtensionApp):
         )
         services = Services(
             contents=self._contents,
+            files=self._files,
             rooms=self._rooms,
             kernels=self._kernels,
             environments=self._environments,

@@ -7,18 +7,16 @@ from functools import partial
 from hmac import compare_digest
 from logging import Logger
 from time import monotonic
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import uuid4
 
 import zmq
 from anyio import Event, move_on_after
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.localinterfaces import is_local_ip
-from jupyter_server.gateway.managers import GatewayKernelClient
+from jupyter_server.utils import ensure_async
 from tornado.ioloop import IOLoop
 from zmq.utils.monitor import recv_monitor_message
-
-from .errors import Unavailable
 
 Channel = Literal["shell", "iopub", "stdin", "control"]
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -38,6 +36,75 @@ def new_context() -> Context:
     return context
 
 
+class Channels(Protocol):
+    """What a kernel is talked to by; `session` makes the messages, `breaks` counts how often
+    messages may have been lost."""
+
+    session: Any
+    breaks: int
+
+    async def wait_for_input(self, seconds: float) -> None: ...
+    def send(self, channel: Channel, message: dict[str, Any]) -> None: ...
+    def close(self) -> None: ...
+
+
+class Kernel(Protocol):
+    """A kernel, as a connection to it has to know it.
+
+    `start` is another object after each start of the kernel. One that `is_remote` is looked after
+    by another server: when that says that it is not alive, it is gone for good.
+    """
+
+    @property
+    def owns_kernel(self) -> bool: ...
+    @property
+    def is_shutting_down(self) -> bool: ...
+    @property
+    def is_remote(self) -> bool: ...
+    @property
+    def start(self) -> object: ...
+    def note_restart(self) -> None: ...
+    async def is_alive(self) -> bool: ...
+    def open_channels(
+        self, handlers: Mapping[Channel, MessageHandler], on_disconnect: Callable[[], None]
+    ) -> Channels: ...
+
+
+class LocalKernel:
+    """A kernel whose sockets can be reached, by Jupyter's manager of it."""
+
+    is_remote = False
+
+    def __init__(self, manager: Any, context: Context, log: Logger) -> None:
+        self._manager = manager
+        self._context = context
+        self._log = log
+
+    @property
+    def owns_kernel(self) -> bool:
+        return bool(getattr(self._manager, "owns_kernel", True))
+
+    @property
+    def is_shutting_down(self) -> bool:
+        return bool(getattr(self._manager, "shutting_down", False))
+
+    @property
+    def start(self) -> object:
+        # Jupyter makes a new future for each start of the process.
+        return self._manager.ready
+
+    def note_restart(self) -> None:
+        """Jupyter has restarted it, which `start` shows."""
+
+    async def is_alive(self) -> bool:
+        return not self.owns_kernel or bool(await ensure_async(self._manager.is_alive()))
+
+    def open_channels(
+        self, handlers: Mapping[Channel, MessageHandler], on_disconnect: Callable[[], None]
+    ) -> Channels:
+        return KernelChannels(self._manager, self._context, handlers, on_disconnect, self._log)
+
+
 class KernelChannels:
     """Connected to the kernel of a jupyter_client manager, under an identity of its own.
 
@@ -45,6 +112,8 @@ class KernelChannels:
     message that one of them fails on is logged and dropped. `on_disconnect` is called when a
     kernel of this machine hangs up.
     """
+
+    breaks = 0
 
     def __init__(
         self,
@@ -166,8 +235,6 @@ def _connect(
 
 
 def _new_client(manager: Any, context: Context) -> BlockingKernelClient:
-    if issubclass(manager.client_factory, GatewayKernelClient):
-        raise Unavailable("Kernels behind a gateway cannot be used yet.")
     # Clients of one manager share a zmq identity, and a kernel only hears the newest.
     session = manager.session.clone()
     session.session = str(uuid4())

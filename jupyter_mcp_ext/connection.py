@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from logging import Logger
 from typing import Any
 
 from anyio import Event, Lock, move_on_after, sleep
-from jupyter_server.utils import ensure_async
 
-from .channels import Channel, Context, KernelChannels, Message, MessageHandler
+from .channels import Channel, Channels, Kernel, Message, MessageHandler
+from .errors import Unavailable
 
 PROBE_SECONDS = 0.1
 """How long the first question to a kernel waits for its answer; each further one waits twice as
@@ -36,6 +36,9 @@ MAX_ABORTS = 50
 """How often a run is sent again that the kernel puts back because somebody else's run failed."""
 
 ABORT_PAUSE_SECONDS = 0.02
+
+BROKE = "The connection to the kernel broke during this run: output may be missing.\n"
+UNKNOWN_END = "the run is over, but how it ended is not known"
 
 InputHandler = Callable[[str, bool, Callable[[str], None]], None]
 """Takes the prompt of an `input()`, whether it asks for a password, and what takes the answer."""
@@ -65,21 +68,19 @@ class _Request:
 
 
 class KernelConnection:
-    """Our own client of the kernel of a jupyter_client manager.
+    """Our own client of a kernel.
 
     Lives as long as the kernel, through restarts. `turn` is held by whoever runs something.
     `lost_variables` is set when the kernel has lost them, and reset by whoever tells.
     """
 
-    def __init__(self, kernel_id: str, manager: Any, context: Context, log: Logger) -> None:
+    def __init__(self, kernel_id: str, kernel: Kernel) -> None:
         self.kernel_id = kernel_id
         self.turn = Lock()
         self.lost_variables = False
         self.info: Message = {}
         """The content of its `kernel_info_reply`."""
-        self._manager = manager
-        self._context = context
-        self._log = log
+        self._kernel = kernel
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._requests: dict[str, _Request] = {}
         self._busy_with: set[str] = set()
@@ -88,7 +89,7 @@ class KernelConnection:
         self._is_heard = self._has_hung_up = False
         self._went_idle = Event()
         self._closed = Event()
-        self._start = manager.ready
+        self._start = kernel.start
         self._process = ""
         self.subshell = ""
         """The id of the sub-shell that was made for us, "" without one."""
@@ -117,7 +118,7 @@ class KernelConnection:
                 raise ProcessLookupError("its process ended before it answered")
             if seconds == MAX_PROBE_SECONDS and self._has_hung_up:
                 raise ConnectionError(self.kernel_id)
-            if self._ready.is_set() and not self._is_shutting_down:
+            if self._ready.is_set() and not self._is_shutting_down and await self._answers_still():
                 await self._channels.wait_for_input(STDIN_SECONDS)
                 return
             self._probe()
@@ -199,13 +200,19 @@ class KernelConnection:
 
     async def notice_loss(self) -> bool:
         """Lose the kernel if it has not the process any more that was known; is one alive?"""
-        is_alive = not self.owns_kernel or bool(await ensure_async(self._manager.is_alive()))
-        # Jupyter makes a new future for each start of the process. It notices a death within
-        # seconds, and what is sent meanwhile would be run late.
-        if self._manager.ready is not self._start or not is_alive:
-            self._start = self._manager.ready
+        is_alive = await self._kernel.is_alive()
+        # Jupyter notices a death within seconds, and what is sent meanwhile would be run late.
+        if not is_alive and self._kernel.is_remote:
+            self.close()
+        elif not is_alive or self._kernel.start is not self._start:
+            self._start = self._kernel.start
             self.lose()
         return is_alive
+
+    async def note_restart(self) -> None:
+        """Jupyter says that it has restarted the kernel."""
+        self._kernel.note_restart()
+        await self.notice_loss()
 
     @property
     def is_closed(self) -> bool:
@@ -220,7 +227,7 @@ class KernelConnection:
     @property
     def owns_kernel(self) -> bool:
         """Whether the server has started the kernel's process."""
-        return bool(getattr(self._manager, "owns_kernel", True))
+        return self._kernel.owns_kernel
 
     @property
     def running(self) -> frozenset[str]:
@@ -258,8 +265,12 @@ class KernelConnection:
             run.status = "died"
             return
         run.status, run.replied, run.idle = "", Event(), Event()
+        breaks = self._channels.breaks
         msg_id = self._send_run(run, content, subshell)
-        await self._finished(run)
+        await self._finished(run, breaks)
+        if self._channels.breaks > breaks:
+            content = {"name": "stderr", "text": BROKE}
+            run.handler({"header": {"msg_type": "stream"}, "content": content})
         # Its idle status may have been lost.
         self._busy_with.discard(msg_id)
 
@@ -287,13 +298,17 @@ class KernelConnection:
             self._probes.add(request["header"]["msg_id"])
             self._channels.send(channel, request)
 
-    async def _finished(self, run: Run) -> None:
+    async def _finished(self, run: Run, breaks: int) -> None:
         while not run.replied.is_set():
             with move_on_after(ALIVE_SECONDS) as patience:
                 await run.replied.wait()
             if patience.cancelled_caught:
-                # Not every kernel has somebody who notices that it died.
-                await self.notice_loss()
+                # Not every kernel has somebody who notices that it died. A gateway that cannot
+                # be reached may be back in time.
+                with suppress(Unavailable):
+                    await self.notice_loss()
+                if self._channels.breaks != breaks and await self.is_free(ALIVE_SECONDS):
+                    self._end_unknown(run)
         messages = -1
         while not run.idle.is_set() and messages != run.messages:
             messages = run.messages
@@ -301,6 +316,25 @@ class KernelConnection:
                 await run.idle.wait()
 
     # Loss
+
+    async def _answers_still(self) -> bool:
+        # A gateway tells of a death late, and what is sent meanwhile would be run late. Not all
+        # kernels answer while they are busy.
+        if self._kernel.is_remote:
+            with suppress(TimeoutError):
+                await self.request("kernel_info_request", {}, ALIVE_SECONDS)
+        return self._ready.is_set()
+
+    def _end_unknown(self, run: Run) -> None:
+        """End a run that is over, as later requests are answered, but whose reply was lost."""
+        if run.status:
+            return
+        content = {"status": "error", "ename": "ConnectionLost", "evalue": UNKNOWN_END}
+        run.handler({"header": {"msg_type": "error"}, "content": {**content, "traceback": []}})
+        self._busy_with.clear()
+        self._went_idle.set()
+        self._on_run_reply(run, content)
+        run.idle.set()
 
     def _end_runs(self) -> None:
         self.lost_variables |= self._ready.is_set()
@@ -319,26 +353,24 @@ class KernelConnection:
 
     def _on_disconnect(self) -> None:
         # Jupyter tells of its own kernels, and restarts them.
-        if not self.owns_kernel:
-            self._has_hung_up = True
+        if not self.owns_kernel or self._kernel.is_remote:
+            self._has_hung_up = not self.owns_kernel
             self.lose()
 
     @property
     def _is_shutting_down(self) -> bool:
-        return bool(getattr(self._manager, "shutting_down", False))
+        return self._kernel.is_shutting_down
 
     # Messages
 
-    def _open_channels(self) -> KernelChannels:
+    def _open_channels(self) -> Channels:
         handlers: dict[Channel, MessageHandler] = {
             "shell": self._on_reply,
             "control": self._on_reply,
             "iopub": self._on_iopub,
             "stdin": self._on_stdin,
         }
-        return KernelChannels(
-            self._manager, self._context, handlers, self._on_disconnect, self._log
-        )
+        return self._kernel.open_channels(handlers, self._on_disconnect)
 
     def _on_reply(self, message: Message) -> None:
         msg_id, kind = message["parent_header"].get("msg_id"), message["header"]["msg_type"]
@@ -372,7 +404,9 @@ class KernelConnection:
     def _on_status(self, state: str, msg_id: str, message: Message) -> None:
         parent = message["parent_header"]
         is_run = parent.get("msg_type") == "execute_request" and not parent.get("subshell_id")
-        if state == "starting":
+        if state in ("restarting", "dead"):  # As gateways say it.
+            self.lose()
+        elif state == "starting":
             # Kernels may answer before they say this.
             if self._ready.is_set() and message["header"].get("session") != self._process:
                 self.lose()

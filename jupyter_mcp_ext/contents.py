@@ -13,7 +13,14 @@ from jupyter_server.services.contents.filemanager import FileContentsManager
 from jupyter_server.utils import ApiPath, ensure_async, to_os_path
 from tornado.web import HTTPError
 
-from .errors import InvalidRequest, NotANotebook, NotebookExists, NotebookNotFound
+from .errors import (
+    FileMissing,
+    FileRefused,
+    InvalidRequest,
+    NotANotebook,
+    NotebookExists,
+    NotebookNotFound,
+)
 
 MAX_DIRECTORIES = 1000
 """How many directories a search for notebooks looks into."""
@@ -41,6 +48,66 @@ class Contents:
             raise NotANotebook(path, f"it is a {model['type']}")
         return dict(model) | {"path": clean}
 
+    async def file(self, path: str) -> dict[str, Any]:
+        """The contents model of whatever is at `path`, without its content.
+
+        Raises:
+            FileMissing: nothing is there.
+        """
+        clean = clean_path(path)
+        try:
+            model = await ensure_async(self._manager.get(clean, content=False))
+        except HTTPError as error:
+            raise FileMissing(path, reason_of(error)) from error
+        return dict(model) | {"path": clean}
+
+    async def read_file(self, path: str) -> tuple[str, str]:
+        """The content of a file, and whether that is "text" or "base64".
+
+        Raises:
+            FileMissing: nothing is there any more, or it cannot be read.
+        """
+        try:
+            model = await ensure_async(self._manager.get(path, type="file"))
+        except HTTPError as error:
+            raise FileMissing(path, reason_of(error)) from error
+        return str(model["content"]), str(model["format"])
+
+    async def write_file(self, path: str, content: str, format: str) -> None:
+        """Write a file, "text" or "base64", and make the directories that it needs.
+
+        Raises:
+            FileRefused: the contents manager refuses that.
+        """
+        await self.make_directories(posixpath.dirname(path))
+        await self._save_file(path, {"type": "file", "format": format, "content": content})
+
+    async def make_directories(self, path: str) -> None:
+        """Make a directory and those above it, as far as they are missing.
+
+        Raises:
+            FileRefused: the contents manager refuses one.
+        """
+        for end in (i for i, c in enumerate(f"{path}/") if c == "/" and i):
+            if not await ensure_async(self._manager.dir_exists(path[:end])):
+                await self._save_file(path[:end], {"type": "directory"})
+
+    async def _save_file(self, path: str, model: dict[str, Any]) -> None:
+        # Not every contents manager of Jupyter checks this when it saves.
+        if self._is_hidden(path):
+            raise FileRefused(path, "it is hidden", "Choose a name without a leading dot.")
+        try:
+            if await self.exists(path):
+                await ensure_async(self._manager.save(model, path))
+            else:
+                await self._save_new(model, path)
+        except HTTPError as error:
+            raise FileRefused(path, reason_of(error)) from error
+
+    def _is_hidden(self, path: str) -> bool:
+        has_dot = any(part.startswith(".") for part in path.split("/"))
+        return has_dot and not self._manager.allow_hidden
+
     async def exists(self, path: str) -> bool:
         """Whether there is something at this path."""
         return bool(await ensure_async(self._manager.exists(clean_path(path))))
@@ -57,7 +124,7 @@ class Contents:
         return clean
 
     def on_disk(self, path: str) -> str:
-        """Where a directory is on this machine's disk, "" if it is elsewhere."""
+        """Where a file or directory is on this machine's disk, "" if it is elsewhere."""
         if not isinstance(self._manager, FileContentsManager):
             return ""
         return to_os_path(ApiPath(path), self._manager.root_dir)
@@ -72,8 +139,7 @@ class Contents:
         clean = clean_path(path)
         if not clean.endswith(".ipynb"):
             raise InvalidRequest(f"{path!r} does not end in .ipynb.", "Add the ending.")
-        is_hidden = any(part.startswith(".") for part in clean.split("/"))
-        if is_hidden and not self._manager.allow_hidden:
+        if self._is_hidden(clean):
             raise InvalidRequest(f"{path!r} is hidden.", "Choose a name without a leading dot.")
         content = nbformat.v4.new_notebook(metadata=metadata)
         model = {"type": "notebook", "format": "json", "content": content}

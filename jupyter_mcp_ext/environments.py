@@ -16,6 +16,7 @@ from anyio import fail_after, run_process, to_thread
 from jupyter_server.utils import ensure_async
 
 from .errors import EnvironmentNotFound, EnvironmentUnusable, Unavailable
+from .gateway import is_behind_gateway, reaching
 
 CHECK_SECONDS = 30.0
 """How long an interpreter may take to say whether it has ipykernel."""
@@ -90,9 +91,15 @@ class Environments:
             EnvironmentUnusable: it has no ipykernel.
             Unavailable: this server only allows certain kernelspecs, or has its kernels elsewhere.
         """
-        specs = await ensure_async(self._manager.get_all_specs())
+        with reaching(self._manager):
+            specs = await ensure_async(self._manager.get_all_specs())
         if not name or name in specs:
             return name
+        if is_behind_gateway(self._manager):
+            raise Unavailable(
+                "Kernels run behind a gateway here, which starts kernelspecs and no environments.",
+                "list_kernels shows them.",
+            )
         environment = await to_thread.run_sync(self._find, name, directory)
         if environment is None:
             known = await to_thread.run_sync(lambda: sorted(self._names()))

@@ -7,6 +7,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── ResourceNotFound
 │   ├── KernelNotFound
 │   ├── EnvironmentNotFound
+│   ├── FileMissing
 │   └── ExecutionNotFound
 ├── Conflict
 │   ├── SourceConflict             somebody else changed the cell since it was read
@@ -15,6 +16,11 @@ MCPExtensionError                  base, never raised itself
 │   ├── TextNotFound
 │   ├── AmbiguousMatch
 │   ├── NotANotebook
+│   ├── NotAFile                   it is a notebook or a directory
+│   ├── NotText
+│   ├── FileExists
+│   ├── FileRefused
+│   ├── FileTooLarge
 │   ├── NotebookExists
 │   ├── StillOpen
 │   ├── ReadOnlyNotebook
@@ -28,6 +34,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── InterruptFailed
 │   └── NoSubshells
 ├── NotPermitted
+├── SensitiveFile
 ├── BrokenOff                      a run ended with a bug of ours
 ├── ServerStopping
 ├── OtherCollaboration             another package than jupyter-collaboration has the notebooks
@@ -96,6 +103,13 @@ class EnvironmentNotFound(NotFound):
         )
 
 
+class FileMissing(NotFound):
+    def __init__(self, path: str, reason: str = "") -> None:
+        super().__init__(
+            f"There is no file {path!r}{': ' + reason if reason else ''}.", "list_files shows them."
+        )
+
+
 class ExecutionNotFound(NotFound):
     def __init__(self, execution: str) -> None:
         super().__init__(
@@ -140,16 +154,16 @@ class WrongCellType(Conflict):
 
 
 class TextNotFound(Conflict):
-    def __init__(self, cell: str, old_text: str) -> None:
+    def __init__(self, place: str, old_text: str, tool: str = "read_cell") -> None:
         super().__init__(
-            f"Cell {cell} does not contain {old_text!r}.", "Read it with read_cell and try again."
+            f"{place} does not contain {old_text!r}.", f"Read it with {tool} and try again."
         )
 
 
 class AmbiguousMatch(Conflict):
-    def __init__(self, cell: str, old_text: str, count: int) -> None:
+    def __init__(self, place: str, old_text: str, count: int) -> None:
         super().__init__(
-            f"Cell {cell} contains {old_text!r} {count} times.",
+            f"{place} contains {old_text!r} {count} times.",
             "Pass more of the text around it, or replace_all=true.",
         )
 
@@ -158,6 +172,43 @@ class NotANotebook(Conflict):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
             f"{path!r} cannot be opened as a notebook: {reason}.", "list_notebooks shows them all."
+        )
+
+
+class NotAFile(Conflict):
+    def __init__(self, path: str, kind: str, tools: str) -> None:
+        super().__init__(f"{path!r} is a {kind}.", f"Use {tools}.")
+
+
+class NotText(Conflict):
+    def __init__(self, path: str, size: int, mime_type: str) -> None:
+        kind = f", {mime_type}" if mime_type else ""
+        super().__init__(
+            f"{path!r} is no text in UTF-8 ({size:,} bytes{kind}).",
+            "download_file gets it in base64.",
+        )
+
+
+class FileExists(Conflict):
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path!r} exists already.", "Change it with edit_file, or pass overwrite=true."
+        )
+
+
+class FileRefused(Conflict):
+    """Jupyter, or its present state, does not let a file be read or written."""
+
+    def __init__(self, path: str, reason: str, hint: str = "") -> None:
+        super().__init__(f"{path!r} cannot be had or changed here: {reason}.", hint)
+
+
+class FileTooLarge(Conflict):
+    def __init__(self, path: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"{path!r} has {size:,} bytes, and at most {limit:,} can be had here.",
+            "Use Jupyter's own files/<path> or api/contents/<path> with the same login, or code "
+            "in a kernel.",
         )
 
 
@@ -251,6 +302,14 @@ class NotPermitted(MCPExtensionError):
         super().__init__(
             f"This login may not {action} {resource}, which {tool} needs.",
             "Ask the administrator of this Jupyter server for that permission.",
+        )
+
+
+class SensitiveFile(MCPExtensionError):
+    def __init__(self, path: str, pattern: str) -> None:
+        super().__init__(
+            f"{path!r} is kept from agents, as a file named like {pattern!r}.",
+            "Only the user can allow it, by MCPExtension.sensitive_files of this Jupyter server.",
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from anyio import fail_after, move_on_after, sleep
 from jupyter_server.utils import ensure_async
 
-from .channels import new_context
+from .channels import Kernel, LocalKernel, new_context
 from .connection import KernelConnection
 from .errors import (
     InterruptFailed,
@@ -25,6 +25,7 @@ from .errors import (
     NoSubshells,
     Unavailable,
 )
+from .gateway import RemoteKernel, is_behind_gateway, list_kernels, reaching
 from .sessions import NotebookSessions
 from .starts import Spawn, Starts
 
@@ -96,7 +97,14 @@ class Kernels:
     async def attached(self, path: str) -> KernelConnection | None:
         """As `attached_to`, but None where there is no Jupyter session yet."""
         kernel_id = await self.kernel_id_of(path)
-        return None if kernel_id is None else await self._adopt(path, kernel_id)
+        try:
+            return None if kernel_id is None else await self._adopt(path, kernel_id)
+        except KernelNotFound:
+            # Gateways end kernels without a word.
+            if not is_behind_gateway(self._manager):
+                raise
+            self._connections.pop(kernel_id or "", None)
+            return None
 
     async def start(self, name: str, kernel_name: str, directory: str) -> KernelConnection:
         """Start a kernel without a notebook, in a directory below the server's root.
@@ -153,7 +161,8 @@ class Kernels:
     async def list(self) -> list[dict[str, Any]]:
         """Jupyter's models of the running kernels, each with the `notebooks` attached to it."""
         notebooks = await self._sessions.notebooks()
-        models = await ensure_async(self._manager.list_kernels())
+        with reaching(self._manager):
+            models = await list_kernels(self._manager)
         return [
             self._with_name(model) | {"notebooks": notebooks.get(model["id"], [])}
             for model in models
@@ -166,7 +175,8 @@ class Kernels:
 
     async def kernelspecs(self) -> dict[str, dict[str, Any]]:
         """What could be started: names to the contents of their `kernel.json`."""
-        specs = await ensure_async(self._settings["kernel_spec_manager"].get_all_specs())
+        with reaching(self._manager):
+            specs = await ensure_async(self._settings["kernel_spec_manager"].get_all_specs())
         return {name: specs[name]["spec"] for name in sorted(specs)}
 
     async def kernelspec(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -232,7 +242,9 @@ class Kernels:
             Unavailable: another program owns the kernel.
         """
         _check_owned(connection)
-        await ensure_async(self._manager.restart_kernel(connection.kernel_id))
+        with reaching(self._manager):
+            await ensure_async(self._manager.restart_kernel(connection.kernel_id))
+        await connection.note_restart()
         await self.wait_ready(connection)
 
     async def wait_ready(self, connection: KernelConnection, *, is_new: bool = False) -> None:
@@ -265,7 +277,8 @@ class Kernels:
             Unavailable: another program owns the kernel.
         """
         _check_owned(connection)
-        await ensure_async(self._manager.shutdown_kernel(connection.kernel_id))
+        with reaching(self._manager):
+            await ensure_async(self._manager.shutdown_kernel(connection.kernel_id))
         self._drop(connection)
 
     def close(self) -> None:
@@ -285,12 +298,14 @@ class Kernels:
 
     async def _start_for(self, path: str, kernel_name: str) -> str:
         name, _ = await self.kernelspec(kernel_name)
-        return await self._sessions.start(path, name)
+        with reaching(self._manager):
+            return await self._sessions.start(path, name)
 
     async def _start_named(self, name: str, kernel_name: str, directory: str) -> str:
         spec, _ = await self.kernelspec(kernel_name)
         started = self._manager.start_kernel(kernel_name=spec, path=directory)
-        kernel_id = str(await ensure_async(started))
+        with reaching(self._manager):
+            kernel_id = str(await ensure_async(started))
         self._names[name] = kernel_id
         return kernel_id
 
@@ -303,7 +318,8 @@ class Kernels:
         names = [name for name, id_ in self._live_names().items() if id_ == model["id"]]
         connection = self._connections.get(model["id"])
         state = model.get("execution_state", "unknown")
-        if state == "starting" and connection is not None and connection.is_ready:
+        is_stale = state == "starting" or is_behind_gateway(self._manager)
+        if is_stale and connection is not None and connection.is_ready:
             state = "busy" if connection.running else "idle"
         return {**model, "execution_state": state, "given_name": "".join(names)}
 
@@ -321,7 +337,8 @@ class Kernels:
 
     async def _send_interrupt(self, connection: KernelConnection) -> None:
         if connection.owns_kernel:
-            await ensure_async(self._manager.interrupt_kernel(connection.kernel_id))
+            with reaching(self._manager):
+                await ensure_async(self._manager.interrupt_kernel(connection.kernel_id))
         else:
             # Whether it has landed is seen by what runs.
             with suppress(TimeoutError):
@@ -331,13 +348,19 @@ class Kernels:
         connection = self._connections.get(kernel_id)
         if connection is None:
             manager = self._manager.get_kernel(kernel_id)
-            connection = KernelConnection(kernel_id, manager, self._context, self._log)
+            connection = KernelConnection(kernel_id, self._access(manager))
             self._connections[kernel_id] = connection
-            self._spawn(partial(self._nudge, connection))
+            if not is_behind_gateway(manager):
+                self._spawn(partial(self._nudge, connection))
             self._manager.add_restart_callback(kernel_id, connection.lose, "restart")
             self._manager.add_restart_callback(kernel_id, partial(self._drop, connection), "dead")
         await self.wait_ready(connection, is_new=is_new)
         return connection
+
+    def _access(self, manager: Any) -> Kernel:
+        if is_behind_gateway(manager):
+            return RemoteKernel(manager, self._spawn, self._log)
+        return LocalKernel(manager, self._context, self._log)
 
     async def _nudge(self, connection: KernelConnection) -> None:
         """Make a new kernel say something until Jupyter hears it.
@@ -362,7 +385,7 @@ class Kernels:
         if data["action"] == "interrupt":
             connection.note_interrupt()
         elif data["action"] == "restart":
-            await connection.notice_loss()
+            await connection.note_restart()
         elif data["action"] == "shutdown":
             self._drop(connection)
 

@@ -27,7 +27,7 @@ from .journal import Journal, Origin
 from .people import ItemId, Participant, participants
 from .references import candidates, label, resolve, resolve_many
 from .snapshots import Snapshots
-from .text_edits import Span, changed_spans, count_overlapping, find_spans
+from .text_edits import Span, byte_spans, changed_spans, unique_spans
 from .undo import Undo
 
 EDIT = Origin("edit")
@@ -254,12 +254,11 @@ class NotebookDocument:
         before = self.cell(reference)
         if not old_text:
             raise InvalidRequest("old_text is empty.", "Use overwrite_cell to replace a source.")
-        spans = find_spans(before.source, old_text, new_text)
+        spans, places = unique_spans(before.source, old_text, new_text, replace_all)
+        if not places:
+            raise TextNotFound(f"Cell {before.label}", old_text)
         if not spans:
-            raise TextNotFound(before.label, old_text)
-        places = max(len(spans), count_overlapping(before.source, old_text))
-        if places > 1 and not replace_all:
-            raise AmbiguousMatch(before.label, old_text, places)
+            raise AmbiguousMatch(f"Cell {before.label}", old_text, places)
         self._patch_source(before, spans)
         return before, self.cell(before.id)
 
@@ -350,10 +349,7 @@ class NotebookDocument:
     def _patch_source(self, cell: Cell, spans: Sequence[Span]) -> None:
         text: Text = self._ycells[cell.position]["source"]
         with self.transaction():
-            for start, end, replacement in reversed(spans):
-                # Offsets into a Text are UTF-8 bytes.
-                first = len(cell.source[:start].encode())
-                last = first + len(cell.source[start:end].encode())
+            for first, last, replacement in byte_spans(cell.source, spans):
                 if last > first:
                     del text[first:last]
                 if replacement:

@@ -6,7 +6,8 @@ Sources are verbatim; the header above each says how many of its lines follow.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import accumulate, chain, groupby
 from typing import Any
 
@@ -99,6 +100,18 @@ def cell(
     return to_blocks(items)
 
 
+def file(
+    path: str, text: str, limits: Limits, offset: int, limit: int | None, fact: str = ""
+) -> str:
+    """The path and the lines of a text file, as far as they fit; `fact` is said beside the path."""
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    shown, extent = _lines(lines, limits.max_source_chars, offset, limit, partial(_file_call, path))
+    header = [path, extent or count(len(lines), "line"), *([fact] if fact else [])]
+    return "\n".join([printable(", ".join(header)), *shown])
+
+
 def matches(found: Sequence[Found]) -> str:
     """A header for each cell and its matching lines, with their numbers, as many as fit."""
     total = sum(each.count for each in found)
@@ -180,9 +193,23 @@ def _sections(cells: Sequence[Cell], limits: Limits) -> list[str]:
 def _section(cell: Cell, max_chars: int, offset: int = 0, limit: int | None = None) -> str:
     """A header, the wanted lines of the source as far as they fit, and how to read on."""
     lines = cell.source.split("\n") if cell.source else []
+    call = partial(_read_call, cell.id)
+    shown, extent = _lines(lines, max_chars, offset, limit, call)
+    return "\n".join([_header(cell, extent or _length(cell)), *shown])
+
+
+def _lines(
+    lines: Sequence[str],
+    max_chars: int,
+    offset: int,
+    limit: int | None,
+    call: Callable[[str], str],
+) -> tuple[list[str], str]:
+    """The wanted lines as far as they fit, with what is missing; and which they are of how many,
+    "" for all. `call` names the call that reads on, by its argument."""
     wanted = lines[offset:] if limit is None else lines[offset : offset + limit]
     ends = accumulate(len(line) + 1 for line in wanted)
-    shown = wanted[: sum(end <= max_chars + 1 for end in ends)]
+    shown = list(wanted[: sum(end <= max_chars + 1 for end in ends)])
     notes = []
     if wanted and not shown:
         shown = [wanted[0][:max_chars]]
@@ -190,11 +217,9 @@ def _section(cell: Cell, max_chars: int, offset: int = 0, limit: int | None = No
         notes.append(f"… {count(missing, 'character')} of this line omitted")
     end = offset + len(shown)
     if rest := len(wanted) - len(shown):
-        call = _read_call(cell.id, f"offset={end}")
-        notes.append(f"… {count(rest, 'line')} omitted; to read on: {call}")
+        notes.append(f"… {count(rest, 'line')} omitted; to read on: {call(f'offset={end}')}")
     is_part = 0 < len(shown) < len(lines)
-    extent = f"lines {offset}-{end - 1} of {len(lines)}" if is_part else _length(cell)
-    return "\n".join([_header(cell, extent), *shown, *notes])
+    return [*shown, *notes], f"lines {offset}-{end - 1} of {len(lines)}" if is_part else ""
 
 
 def _header(cell: Cell, extent: str) -> str:
@@ -219,6 +244,10 @@ def _ranges(positions: Sequence[int]) -> str:
 
 def _read_call(cell_id: str, argument: str = "") -> str:
     return f'read_cell(cell="{cell_id}"{argument and ", " + argument})'
+
+
+def _file_call(path: str, argument: str) -> str:
+    return f'read_file(path="{path}", {argument})'
 
 
 def _kind(cell: Cell) -> str:

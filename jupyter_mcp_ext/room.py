@@ -201,7 +201,7 @@ class NotebookRooms:
             started = monotonic()
             for lease in [*self._leases.values()]:
                 if lease.document is document:
-                    await _save_pending(lease.room)
+                    await save_pending(lease.room)
             pause = max(SAVE_INTERVAL_SECONDS, SAVE_PAUSE_FACTOR * (monotonic() - started))
 
     async def leave(self, path: str) -> None:
@@ -212,7 +212,7 @@ class NotebookRooms:
         """
         lease = self._leases.get(self._room_id(await self.find(path)))
         if lease is not None:
-            await _save_pending(lease.room)
+            await save_pending(lease.room)
             if not lease.users and lease.room.cleaner is not None:
                 lease.room.cleaner.cancel()
                 lease.room.cleaner = asyncio.create_task(self._free(lease, 0))
@@ -221,7 +221,7 @@ class NotebookRooms:
         """Save what is not on disk yet, for a short time at most."""
         with move_on_after(CLOSE_GRACE_SECONDS):
             for lease in list(self._leases.values()):
-                await _save_pending(lease.room)
+                await save_pending(lease.room)
 
     # Leases
 
@@ -323,7 +323,7 @@ class NotebookRooms:
         try:
             await asyncio.sleep(delay)
             async with self._collaboration._room_locks[lease.room.room_id]:
-                await _save_pending(lease.room)
+                await save_pending(lease.room)
                 if lease.room.clients == {lease.keeper}:
                     await self._delete(lease)
         finally:
@@ -418,7 +418,7 @@ def _configure_store(collaboration: YDocExtension) -> None:
     collaboration.ystore_class = type(store)(store.__name__, (_Configured, store), members)
 
 
-async def _save_pending(room: DocumentRoom) -> None:
+async def save_pending(room: DocumentRoom) -> None:
     """Do now the save that the room has put off; it puts none off when people want none."""
     pending = room._saving_document
     if pending is None or pending.done():

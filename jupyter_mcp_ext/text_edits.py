@@ -57,6 +57,32 @@ def find_spans(source: str, old_text: str, new_text: str) -> list[Span]:
     return [_trim(source, span) for span in spans]
 
 
+def unique_spans(
+    source: str, old_text: str, new_text: str, replace_all: bool
+) -> tuple[list[Span], int]:
+    """As `find_spans`, and how many places there are; no spans if more than one may be meant."""
+    spans = find_spans(source, old_text, new_text)
+    places = max(len(spans), count_overlapping(source, old_text)) if spans else 0
+    return ([] if places > 1 and not replace_all else spans), places
+
+
+def byte_spans(source: str, spans: Sequence[Span]) -> list[Span]:
+    """The spans in UTF-8 bytes, the last one first: so a shared text takes them."""
+    return [
+        (first := len(source[:start].encode()), first + len(source[start:end].encode()), new)
+        for start, end, new in reversed(spans)
+    ]
+
+
+def patched(source: str, spans: Sequence[Span]) -> str:
+    """The text with its spans replaced."""
+    parts, position = [], 0
+    for start, end, new in spans:
+        parts += [source[position:start], new]
+        position = end
+    return "".join([*parts, source[position:]])
+
+
 def count_overlapping(source: str, text: str) -> int:
     """How often `text` stands in `source`, where "aaa" has "aa" twice."""
     return sum(1 for _ in re.finditer(f"(?={re.escape(text)})", source))

@@ -56,12 +56,10 @@ class RoomChannel:
         await self._socket.write_message(message, binary=True)
 
 
-class Peer:
-    """`notebook` is the live document. Change it directly or with the helpers."""
+class Seat:
+    """A place in a room, from which its changes are seen."""
 
-    def __init__(self, notebook: YNotebook, awareness: Awareness) -> None:
-        self.notebook = notebook
-        self.awareness = awareness
+    def __init__(self) -> None:
         self._changed = anyio.Event()
 
     def notice_change(self, *_: Any) -> None:
@@ -73,6 +71,27 @@ class Peer:
             while not claim():
                 self._changed = anyio.Event()
                 await self._changed.wait()
+
+
+class TextPeer(Seat):
+    """`text` is that of a file which is no notebook."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__()
+        self.text = text
+
+    async def type_text(self, text: str, after: str = "") -> None:
+        """As `Peer.type_text`."""
+        await _type(self.text, text, after)
+
+
+class Peer(Seat):
+    """`notebook` is the live document. Change it directly or with the helpers."""
+
+    def __init__(self, notebook: YNotebook, awareness: Awareness) -> None:
+        super().__init__()
+        self.notebook = notebook
+        self.awareness = awareness
 
     def cells(self) -> list[dict[str, Any]]:
         cells: list[dict[str, Any]] = self.notebook.get()["cells"]
@@ -90,20 +109,23 @@ class Peer:
 
     async def type_text(self, cell_id: str, text: str, after: str = "") -> None:
         """Type after the first `after`, one character a transaction, with a caret others move."""
-        source = self.source_of(cell_id)
-        caret = str(source).index(after) + len(after)
-        for character in text:
-            source.insert(len(str(source)[:caret].encode()), character)
-            caret += 1
-            before = str(source)
-            await checkpoint()
-            caret = _moved_caret(caret, before, str(source))
+        await _type(self.source_of(cell_id), text, after)
 
     def others(self) -> list[dict[str, Any]]:
         """Awareness states of everyone else in the room who shows a name."""
         me = self.awareness.client_id
         states = self.awareness.states.items()
         return [state for client_id, state in states if client_id != me and "user" in state]
+
+
+async def _type(source: Text, text: str, after: str) -> None:
+    caret = str(source).index(after) + len(after)
+    for character in text:
+        source.insert(len(str(source)[:caret].encode()), character)
+        caret += 1
+        before = str(source)
+        await checkpoint()
+        caret = _moved_caret(caret, before, str(source))
 
 
 def _moved_caret(caret: int, before: str, after: str) -> int:
@@ -114,8 +136,10 @@ def _moved_caret(caret: int, before: str, after: str) -> int:
     return len(after) - len(before) + caret
 
 
-async def _open_socket(server: Server, path: str) -> tuple[WebSocketClientConnection, str]:
-    request = {"format": "json", "type": "notebook"}
+async def _open_socket(
+    server: Server, path: str, format: str = "json", kind: str = "notebook"
+) -> tuple[WebSocketClientConnection, str]:
+    request = {"format": format, "type": kind}
     answer = await server.http.put(f"api/collaboration/session/{quote(path)}", json=request)
     room = answer.raise_for_status().json()
     room_id = f"{room['format']}:{room['type']}:{room['fileId']}"
@@ -149,6 +173,22 @@ async def join_room(server: Server, path: str, name: str = "ada") -> AsyncIterat
                 await provider.synced.wait()
             user = {"username": name, "name": name, "display_name": name}
             awareness.set_local_state({"user": user, "autosave": True})
+            yield peer
+    finally:
+        socket.close()
+
+
+@asynccontextmanager
+async def join_text(server: Server, path: str) -> AsyncIterator[TextPeer]:
+    """Open a text file as an editor does; in step with the room from the start."""
+    doc: Doc[Any] = Doc()
+    peer = TextPeer(doc.get("source", type=Text))
+    socket, room_id = await _open_socket(server, path, "text", "file")
+    doc.observe(peer.notice_change)
+    try:
+        async with Provider(doc, RoomChannel(socket, room_id, Awareness(doc))) as provider:
+            with anyio.fail_after(WAIT_SECONDS):
+                await provider.synced.wait()
             yield peer
     finally:
         socket.close()

@@ -156,17 +156,41 @@ async def run_server(
     python: str = sys.executable,
 ) -> AsyncIterator[Server]:
     """Serve `base / "root"` until the block ends. `options` are Jupyter command line options."""
-    port, token, root, log = free_port(), secrets.token_hex(16), base / "root", base / "server.log"
+    port, token, root = free_port(), secrets.token_hex(16), base / "root"
+    options = (f"--ServerApp.base_url={base_url}", *options)
+    command = _command(python, module, port, token, root, options)
+    async with _run(base, command, f"http://127.0.0.1:{port}{base_url}", token, environment) as it:
+        yield it
+
+
+@asynccontextmanager
+async def run_kernel_gateway(base: Path, port: int = 0, token: str = "") -> AsyncIterator[Server]:
+    """A Jupyter Kernel Gateway, which takes its token only in the form "token ..."."""
+    port, token = port or free_port(), token or secrets.token_hex(16)
+    command = [
+        *(sys.executable, "-m", "kernel_gateway"),
+        "--KernelGatewayApp.ip=127.0.0.1",
+        f"--KernelGatewayApp.port={port}",
+        "--KernelGatewayApp.port_retries=0",
+        f"--KernelGatewayApp.auth_token={token}",
+    ]
+    async with _run(base, command, f"http://127.0.0.1:{port}/", token, None) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def _run(
+    base: Path, command: list[str], url: str, token: str, environment: Mapping[str, str] | None
+) -> AsyncIterator[Server]:
+    root, log = base / "root", base / "server.log"
     environment = _environment(base) | dict(environment or {})
     _silence_news(base)
     (base / "work").mkdir()  # .jupyter_ystore.db lands in the current directory.
     root.mkdir()
-    url = f"http://127.0.0.1:{port}{base_url}"
-    options = (f"--ServerApp.base_url={base_url}", *options)
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"token {token}"}
     with log.open("wb") as output:
         process = await anyio.open_process(
-            _command(python, module, port, token, root, options),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

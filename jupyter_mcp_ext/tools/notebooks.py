@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from functools import partial
 from itertools import chain
 from typing import Annotated, Any, Literal
@@ -17,6 +18,7 @@ from ..kernel import Kernels
 from ..links import cell_link
 from ..notebook import NotebookDocument
 from ..output_blocks import Block
+from ..output_parts import format_size
 from ..people import Participant
 from ..search import Within, search
 from ..text import count, printable
@@ -29,8 +31,11 @@ from .toolset import (
     WRITE,
     CellReference,
     CellReferences,
+    Lines,
     MaxChars,
     Notebook,
+    Offset,
+    Pattern,
     ToolContext,
     Toolset,
     rendered,
@@ -61,6 +66,28 @@ async def list_notebooks(
     if total > limit:
         lines.append(f"{total - limit} more; name a directory or raise limit.")
     return "\n".join(lines) or "There are no notebooks here. open_notebook(create=true) makes one."
+
+
+@TOOLSET.tool("List files", read_only=True, destructive=False, idempotent=True, needs=[READ])
+async def list_files(
+    context: ToolContext,
+    directory: str = "",
+    recursive: bool = False,
+    pattern: Pattern = "",
+    offset: Offset = 0,
+    limit: Annotated[int, Field(ge=1, le=1000), WithJsonSchema({"type": "integer"})] = 100,
+) -> str:
+    """List files and directories: size, last change."""
+    lines, total = [], 0
+    async for model in context.services.contents.files(directory, recursive):
+        if fnmatch(model["name"], pattern or "*"):
+            total += 1
+            if offset < total <= offset + limit:
+                lines.append(_listed_file(model))
+    if total > offset + limit:
+        more = total - offset - limit
+        lines.append(f"{more} more: offset={offset + limit}, or name a directory or a pattern.")
+    return "\n".join(lines) or "There is nothing here."
 
 
 @TOOLSET.tool("Open notebook", read_only=False, destructive=False, idempotent=True, needs=[READ])
@@ -175,8 +202,8 @@ async def read_cell(
     notebook: Notebook,
     cell: CellReference,
     outputs: bool = True,
-    offset: Annotated[int, Field(ge=0, description="Source lines to skip.")] = 0,
-    limit: Annotated[int | None, Field(ge=1), WithJsonSchema({"type": "integer"})] = None,
+    offset: Offset = 0,
+    limit: Lines = None,
     max_chars: MaxChars = None,
 ) -> list[Block]:
     """Read one cell whole: source, outputs, images."""
@@ -269,6 +296,14 @@ def _listed(
     if kernel is not None:
         parts.append(f"kernel {kernel['name']} {kernel['execution_state']}")
     return "  ".join([*parts, f"{model['last_modified']:%Y-%m-%d %H:%M}"])
+
+
+def _listed_file(model: dict[str, Any]) -> str:
+    changed = f"{model['last_modified']:%Y-%m-%d %H:%M}"
+    if model["type"] == "directory":
+        return f"{model['path']}/  {changed}"
+    size = model.get("size")
+    return "  ".join([model["path"], *([format_size(size)] if size is not None else []), changed])
 
 
 async def _kernelspec_metadata(kernels: Kernels, name: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ..elicitation import Elicitation
 from ..environments import Environments
 from ..errors import InvalidRequest, KernelNotFound, NotPermitted
 from ..executor import Executor
+from ..files import Files
 from ..kernel import Kernels
 from ..notebook import NotebookDocument
 from ..output_blocks import Block, Limits
@@ -48,6 +49,8 @@ CellReference = str | int
 CellReferences = str
 Kernel = str
 Pattern = Annotated[str, Field(description='Of names: "a*".')]
+Offset = Annotated[int, Field(ge=0, description="Lines to skip.")]
+Lines = Annotated[int | None, Field(ge=1), WithJsonSchema({"type": "integer"})]
 After = Annotated[str | int, Field(description='"start", "end" or a cell.')]
 CellType = Literal["code", "markdown", "raw"]
 WaitSeconds = Annotated[float | None, Field(ge=0, le=600), WithJsonSchema({"type": "number"})]
@@ -66,6 +69,7 @@ class Services:
     """What tools work with; built once for the server."""
 
     contents: Contents
+    files: Files
     rooms: NotebookRooms
     kernels: Kernels
     environments: Environments

@@ -10,6 +10,8 @@ import httpx2
 import pytest
 from jupyter_server.auth.security import passwd
 
+from jupyter_mcp_ext.app import TOOLSETS
+
 from ..agent import HANDSHAKE, STATELESS, Era, connect_with_headers, execution_in, text
 from ..server import Server, run_server, with_modules
 from ..wire import connect_wire
@@ -72,6 +74,7 @@ async def with_people(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         tmp_path_factory.mktemp("people"),
         "--ServerApp.identity_provider_class=people.ByHeader",
         "--ServerApp.authorizer_class=people.ByPerson",
+        *(f"--MCPExtension.toolsets={name}" for name in TOOLSETS),
         module="jupyter_server",
         environment=with_modules(modules),
     ) as server:
@@ -282,6 +285,8 @@ READING: list[tuple[str, dict[str, Any]]] = [
     ("get_execution", {"execution": "{execution}"}),
     ("search_notebook", {"notebook": "{path}", "query": "first"}),
     ("close_notebook", {"notebook": "{path}"}),
+    ("read_file", {"path": "people.txt"}),
+    ("download_file", {"path": "people.txt"}),
 ]
 CHANGING: list[tuple[str, dict[str, Any], str]] = [
     ("open_notebook", {"notebook": "made.ipynb", "create": True}, "write contents"),
@@ -297,6 +302,9 @@ CHANGING: list[tuple[str, dict[str, Any], str]] = [
     ("clear_outputs", {"notebook": "{path}", "cells": "all"}, "write contents"),
     ("execute_cell", {"notebook": "{path}", "cell": 1}, "write contents"),
     ("undo", {"notebook": "{path}"}, "write contents"),
+    ("write_file", {"path": "made.txt", "content": "x"}, "write contents"),
+    ("edit_file", {"path": "people.txt", "old_text": "a", "new_text": "b"}, "write contents"),
+    ("upload_file", {"path": "made.txt", "data": "eA=="}, "write contents"),
     ("start_kernel", {}, "write kernels"),
     ("restart_kernel", {"notebook": "{path}"}, "write kernels"),
     ("shutdown_kernel", {"notebook": "{path}"}, "write kernels"),
@@ -333,6 +341,7 @@ def filled(arguments: dict[str, Any], facts: dict[str, str]) -> dict[str, Any]:
 async def facts(with_people: Server) -> dict[str, str]:
     """A notebook whose kernel runs, and a run of the owner's."""
     path = with_people.copy_notebook("plain.ipynb")
+    (with_people.root / "people.txt").write_text("ada")
     async with connect_with_headers(with_people.mcp_url, {"X-Person": "owner"}) as owner:
         answer = await owner.tell("execute_code", notebook=path, code="mark = 1")
     with_people.http.headers["X-Person"] = "owner"
@@ -373,7 +382,8 @@ async def test_a_reader_changes_nothing_with_any_tool(
         offered = {tool.name for tool in (await reader.client.list_tools()).tools}
     assert offered == {tool for tool, *_ in [*READING, *CHANGING, *RUNNING]}
     assert await state_of(with_people, facts) == before
-    assert not (with_people.root / "made.ipynb").exists()
+    assert not list(with_people.root.glob("made.*"))
+    assert (with_people.root / "people.txt").read_text() == "ada"
 
 
 async def test_an_editor_writes_but_runs_nothing(

@@ -14,7 +14,17 @@ from typing import Any
 import pytest
 import tornado.web
 
-from jupyter_mcp_ext import channels, errors, executor, handlers, kernel, room, server, tools
+from jupyter_mcp_ext import (
+    environments,
+    errors,
+    executor,
+    gateway,
+    handlers,
+    kernel,
+    room,
+    server,
+    tools,
+)
 from jupyter_mcp_ext.cli import config, servers
 from jupyter_mcp_ext.clients import Connection
 from jupyter_mcp_ext.tools import TOOLSETS, running
@@ -110,8 +120,8 @@ def quoted_texts() -> list[str]:
         str(outside.value),
         str(errors.NotANotebook("analysis.ipynb", "it is a directory")),
         str(errors.CellNotFound("12", ["[0] 3f2a9c01", "[1] 77b0e5d2"])),
-        str(errors.TextNotFound("[1] 77b0e5d2", "import numpy")),
-        str(errors.AmbiguousMatch("[1] 77b0e5d2", "x", 3)),
+        str(errors.TextNotFound("Cell [1] 77b0e5d2", "import numpy")),
+        str(errors.AmbiguousMatch("Cell [1] 77b0e5d2", "x", 3)),
         str(errors.RemovalNotConfirmed(12, 14)),
         str(errors.InterruptFailed("0f9c2d4e", kernel.INTERRUPT_GRACE_SECONDS)),
         running.NEXT_CALL["kernel_died"],
@@ -126,11 +136,22 @@ def quoted_texts() -> list[str]:
     ]
 
 
+GATEWAY_GONE = (
+    "The gateway that has the kernels of this Jupyter server does not answer. Try again later, or "
+    "ask its administrator."
+)
+
 LITERALS: list[tuple[ModuleType, tuple[str, ...]]] = [
     (tornado.web, ("'_xsrf' argument missing from POST",)),
     (handlers, ("Requests from other web origins are refused.",)),
     (handlers, ("Requests for other host names are refused.",)),
-    (channels, ("Kernels behind a gateway cannot be used yet.",)),
+    (
+        environments,
+        (
+            "Kernels run behind a gateway here, which starts kernelspecs and no environments.",
+            "list_kernels shows them.",
+        ),
+    ),
     (
         room,
         (
@@ -155,7 +176,17 @@ def test_the_troubleshooting_page_quotes_what_the_code_says() -> None:
     assert "the server has nothing at " in literals(servers)
     for module, parts in LITERALS:
         assert literals(module) >= set(parts), module.__name__
-    texts = [*quoted_texts(), f"insert_cell{failed}", *(" ".join(parts) for _, parts in LITERALS)]
+    assert literals(gateway) >= {
+        "The gateway that has the kernels of this Jupyter server ",
+        "does not answer",
+        "Try again later, or ask its administrator.",
+    }
+    texts = [
+        *quoted_texts(),
+        GATEWAY_GONE,
+        f"insert_cell{failed}",
+        *(" ".join(parts) for _, parts in LITERALS),
+    ]
     assert sorted(blocks(read("troubleshooting.md"), "text")) == sorted(texts)
 
 

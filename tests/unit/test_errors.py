@@ -65,16 +65,43 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "its type with overwrite_cell.",
     ),
     (
-        errors.TextNotFound("[0] ab12", "x = 1"),
+        errors.TextNotFound("Cell [0] ab12", "x = 1"),
         "Cell [0] ab12 does not contain 'x = 1'. Read it with read_cell and try again.",
     ),
     (
-        errors.AmbiguousMatch("[0] ab12", "x", 3),
+        errors.AmbiguousMatch("Cell [0] ab12", "x", 3),
         "Cell [0] ab12 contains 'x' 3 times. Pass more of the text around it, or replace_all=true.",
     ),
     (
         errors.NotANotebook("a.txt", "it is a file"),
         "'a.txt' cannot be opened as a notebook: it is a file. list_notebooks shows them all.",
+    ),
+    (errors.FileMissing("a.txt"), "There is no file 'a.txt'. list_files shows them."),
+    (
+        errors.NotAFile("a.ipynb", "notebook", "read_notebook"),
+        "'a.ipynb' is a notebook. Use read_notebook.",
+    ),
+    (
+        errors.NotText("a.png", 1234, "image/png"),
+        "'a.png' is no text in UTF-8 (1,234 bytes, image/png). download_file gets it in base64.",
+    ),
+    (
+        errors.FileExists("a.txt"),
+        "'a.txt' exists already. Change it with edit_file, or pass overwrite=true.",
+    ),
+    (
+        errors.FileRefused("a.txt", "it is read-only"),
+        "'a.txt' cannot be had or changed here: it is read-only.",
+    ),
+    (
+        errors.FileTooLarge("a.bin", 5_000_000, 700_000),
+        "'a.bin' has 5,000,000 bytes, and at most 700,000 can be had here. Use Jupyter's own "
+        "files/<path> or api/contents/<path> with the same login, or code in a kernel.",
+    ),
+    (
+        errors.SensitiveFile(".env", ".env"),
+        "'.env' is kept from agents, as a file named like '.env'. Only the user can allow it, by "
+        "MCPExtension.sensitive_files of this Jupyter server.",
     ),
     (
         errors.NotebookExists("a.ipynb"),

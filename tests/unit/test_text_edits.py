@@ -5,26 +5,29 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_mcp_ext.text_edits import Span, changed_spans, find_spans
+from jupyter_mcp_ext.text_edits import byte_spans, changed_spans, find_spans, patched
 
 LINES = st.lists(st.sampled_from(["", "a", "b = 1", "  b = 1", "é😀", "\t"]), max_size=8)
-
-
-def apply(text: str, spans: list[Span]) -> str:
-    for start, end, replacement in reversed(spans):
-        text = text[:start] + replacement + text[end:]
-    return text
 
 
 @given(LINES, LINES)
 def test_changed_spans_turn_the_old_text_into_the_new(old: list[str], new: list[str]) -> None:
     before, after = "\n".join(old), "\n".join(new)
-    assert apply(before, changed_spans(before, after)) == after
+    assert patched(before, changed_spans(before, after)) == after
 
 
 @given(st.text(), st.text())
 def test_changed_spans_hold_for_any_text(old: str, new: str) -> None:
-    assert apply(old, changed_spans(old, new)) == new
+    assert patched(old, changed_spans(old, new)) == new
+
+
+@given(LINES, LINES)
+def test_spans_in_bytes_do_the_same_to_a_shared_text(old: list[str], new: list[str]) -> None:
+    before, after = "\n".join(old), "\n".join(new)
+    shared = before.encode()
+    for first, last, text in byte_spans(before, changed_spans(before, after)):
+        shared = shared[:first] + text.encode() + shared[last:]
+    assert shared.decode() == after
 
 
 def test_lines_that_stay_the_same_are_not_touched() -> None:
@@ -41,19 +44,19 @@ def test_an_exact_match_wins_over_looser_ones() -> None:
 
 
 def test_all_exact_places_are_found() -> None:
-    assert apply("a b a", find_spans("a b a", "a", "c")) == "c b c"
+    assert patched("a b a", find_spans("a b a", "a", "c")) == "c b c"
 
 
 def test_space_at_line_ends_may_differ() -> None:
     source = "def f():  \n    return 1 \nf()"
     spans = find_spans(source, "def f():\n    return 1", "def f():\n    return 2")
-    assert apply(source, spans) == "def f():\n    return 2\nf()"
+    assert patched(source, spans) == "def f():\n    return 2\nf()"
 
 
 def test_common_indentation_may_differ_and_the_new_text_gets_that_of_the_place() -> None:
     source = "if a:\n    if b:\n        c()\n    d()"
     spans = find_spans(source, "if b:\n    c()", "if b:\n    e()\n    f()")
-    assert apply(source, spans) == "if a:\n    if b:\n        e()\n        f()\n    d()"
+    assert patched(source, spans) == "if a:\n    if b:\n        e()\n        f()\n    d()"
 
 
 def test_relative_indentation_must_fit() -> None:
