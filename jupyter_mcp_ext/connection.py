@@ -90,6 +90,8 @@ class KernelConnection:
         self._closed = Event()
         self._start = manager.ready
         self._process = ""
+        self.runs_heard = 0
+        """How many runs of whomever it has begun since its start, or since we listen."""
         self.subshell = ""
         """The id of the sub-shell that was made for us, "" without one."""
         self.making_subshell = Lock()
@@ -306,7 +308,7 @@ class KernelConnection:
         self.lost_variables |= self._ready.is_set()
         self._ready = Event()
         self._is_heard, self.info = False, {}
-        self.subshell = ""
+        self.subshell, self.runs_heard = "", 0
         self._probes.clear()
         self._busy_with.clear()
         self._went_idle.set()
@@ -362,6 +364,8 @@ class KernelConnection:
         msg_id = str(parent.get("msg_id", ""))
         if message["header"]["msg_type"] == "status":
             self._on_status(content["execution_state"], msg_id, message)
+        elif message["header"]["msg_type"] == "execute_input":
+            self.runs_heard += 1
         run = self._runs.get(msg_id)
         if run is not None:
             run.messages += 1

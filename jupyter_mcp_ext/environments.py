@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,48 +14,10 @@ from anyio import fail_after, run_process, to_thread
 from jupyter_server.utils import ensure_async
 
 from .errors import EnvironmentNotFound, EnvironmentUnusable, Unavailable
+from .layouts import Environment, environment_at
 
 CHECK_SECONDS = 30.0
 """How long an interpreter may take to say whether it has ipykernel."""
-
-BIN = "Scripts" if sys.platform == "win32" else "bin"
-PYTHON = "python.exe" if sys.platform == "win32" else "python"
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A Python environment. `kind` is "uv", "venv", "conda", "pixi", or "" for a bare Python.
-
-    Paths are as they were given: a link to an interpreter is what makes an environment.
-    """
-
-    python: Path
-    kind: str
-
-    @property
-    def prefix(self) -> Path:
-        """Where it is installed."""
-        return self.python.parent.parent
-
-    @property
-    def install_hint(self) -> str:
-        """The command that gives it ipykernel."""
-        if self.kind == "uv":
-            return f"uv pip install --python {self.python} ipykernel"
-        if self.kind == "conda":
-            return f"conda install --prefix {self.prefix} ipykernel"
-        if self.kind == "pixi":
-            manifest = self.prefix.parents[2]
-            return f"pixi add --manifest-path {manifest} ipykernel"
-        return f"{self.python} -m pip install ipykernel"
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """What makes `!python` and `!pip` mean this environment."""
-        path = {"PATH": f"{self.python.parent}{os.pathsep}${{PATH}}"}
-        if self.kind in ("conda", "pixi"):
-            return path | {"CONDA_PREFIX": str(self.prefix)}
-        return path | ({"VIRTUAL_ENV": str(self.prefix)} if self.kind else {})
 
 
 class Environments:
@@ -95,15 +55,20 @@ class Environments:
             return name
         environment = await to_thread.run_sync(self._find, name, directory)
         if environment is None:
-            known = await to_thread.run_sync(lambda: sorted(self._names()))
-            raise EnvironmentNotFound(name, [*sorted(specs), *known])
-        if self._manager.allowed_kernelspecs or not hasattr(self._manager, "kernel_dirs"):
+            raise EnvironmentNotFound(name, [*sorted(specs), *await self.names()])
+        if not self._can_add:
             raise Unavailable(
                 "This server starts only the kernelspecs that its administrator allows.",
                 "list_kernels shows them.",
             )
         await self._check(environment)
         return await to_thread.run_sync(self._write, environment)
+
+    async def names(self) -> list[str]:
+        """Of the environments in the directories, none where they cannot be started."""
+        if not self._can_add:
+            return []
+        return await to_thread.run_sync(lambda: sorted(self._names()))
 
     # Finding
 
@@ -129,7 +94,7 @@ class Environments:
 
     async def _check(self, environment: Environment) -> None:
         python = str(environment.python)
-        changed = environment.python.stat().st_mtime + _site_packages_changed(environment)
+        changed = await to_thread.run_sync(environment.changed)
         if (python, changed) in self._usable:
             return
         try:
@@ -163,33 +128,10 @@ class Environments:
         return name
 
     @property
+    def _can_add(self) -> bool:
+        is_local = hasattr(self._manager, "kernel_dirs")
+        return is_local and not self._manager.allowed_kernelspecs
+
+    @property
     def _manager(self) -> Any:
         return self._settings["kernel_spec_manager"]
-
-
-def environment_at(path: Path) -> Environment | None:
-    """The environment of an interpreter or of a prefix, as its layout shows; None if it is none."""
-    if path.is_dir():
-        candidates = (path / BIN / PYTHON, path / "python.exe", path / BIN / "python3")
-        path = next(filter(os.path.isfile, candidates), path)
-    if not (path.is_file() and os.access(path, os.X_OK) and path.name.startswith("python")):
-        return None
-    python = Path(os.path.abspath(path))
-    return Environment(python, _kind(python.parent.parent))
-
-
-def _kind(prefix: Path) -> str:
-    if (prefix / "conda-meta").is_dir():
-        return "pixi" if prefix.parts[-3:-1] == (".pixi", "envs") else "conda"
-    try:
-        settings = (prefix / "pyvenv.cfg").read_text(encoding="utf-8")
-    except OSError:
-        return ""
-    return "uv" if any(line.startswith("uv =") for line in settings.splitlines()) else "venv"
-
-
-def _site_packages_changed(environment: Environment) -> float:
-    """Changes when something is installed or removed."""
-    places = [*environment.prefix.glob("lib/python3*/site-packages")]
-    places += [environment.prefix / "Lib" / "site-packages"]
-    return sum(place.stat().st_mtime for place in places if place.is_dir())

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from itertools import count
 from logging import Logger
 from typing import Any
 
 from anyio import fail_after, move_on_after, sleep
 from jupyter_server.utils import ensure_async
 
+from .agent_kernels import AgentKernels
 from .channels import new_context
 from .connection import KernelConnection
 from .errors import (
     InterruptFailed,
-    InvalidRequest,
     KernelEnded,
     KernelNotFound,
     KernelStartFailed,
     NoSubshells,
     Unavailable,
 )
+from .kernel_facts import KernelFacts, facts_of
 from .sessions import NotebookSessions
 from .starts import Spawn, Starts
 
@@ -48,8 +47,8 @@ SUBSHELL_SECONDS = 5.0
 
 KERNEL_ACTIONS = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
 
-_NAME = re.compile(r"[\w.-]{1,50}")
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
+AN_AGENT = "an agent"
+"""Who started a kernel that a run needed."""
 
 
 class Kernels:
@@ -68,16 +67,19 @@ class Kernels:
         self._last_kernel: OrderedDict[str, str] = OrderedDict()
         self._spawn = spawn
         self._starts = Starts(spawn)
-        self._names: dict[str, str] = {}
+        self._named_starts = Starts(spawn)
+        self._agent_kernels = AgentKernels()
         self._sessions = NotebookSessions(settings)
         self._context = new_context()
         settings["event_logger"].add_listener(schema_id=KERNEL_ACTIONS, listener=self._on_action)
 
-    async def attached_to(self, path: str, kernel_name: str = "") -> KernelConnection:
+    async def attached_to(
+        self, path: str, kernel_name: str = "", starter: str = AN_AGENT
+    ) -> KernelConnection:
         """The kernel of the notebook's Jupyter session, started with a session if it has none.
 
         `kernel_name` is a kernelspec, or "" for the server's default; it only counts for a
-        start.
+        start, as does `starter`, the agent that needs it.
 
         Raises:
             KernelStartFailed: there is no such kernelspec, or the kernel does not answer.
@@ -85,7 +87,8 @@ class Kernels:
         connection = await self.attached(path)
         if connection is not None:
             return connection
-        kernel_id = await self._starts.join(path, partial(self._start_for, path, kernel_name))
+        starting = partial(self._start_for, path, kernel_name, starter)
+        kernel_id = await self._starts.join(path, starting)
         try:
             return await self._adopt(path, kernel_id, is_new=True)
         except KernelStartFailed:
@@ -98,22 +101,20 @@ class Kernels:
         kernel_id = await self.kernel_id_of(path)
         return None if kernel_id is None else await self._adopt(path, kernel_id)
 
-    async def start(self, name: str, kernel_name: str, directory: str) -> KernelConnection:
+    async def start(
+        self, name: str, kernel_name: str, directory: str, starter: str
+    ) -> KernelConnection:
         """Start a kernel without a notebook, in a directory below the server's root.
 
-        `name` is what it will be called, also by others; "" chooses one.
+        `name` is what it will be called, also by others; "" chooses one. `starter` is the agent.
 
         Raises:
             InvalidRequest: the name is no name, or another running kernel has it.
             KernelStartFailed: as `attached_to`.
         """
-        name = name or self._free_name()
-        if not _NAME.fullmatch(name) or _ID.match(name):
-            raise InvalidRequest(f"{name!r} is no name for a kernel.", "Use letters, digits, -_.")
-        if name in self._live_names() or f"kernel {name}" in self._starts:
-            raise InvalidRequest(f"There is a kernel {name!r} already.", "Choose another name.")
-        starting = partial(self._start_named, name, kernel_name, directory)
-        kernel_id = await self._starts.join(f"kernel {name}", starting)
+        name = self._live_kernels().choose_name(name, self._named_starts.keys)
+        starting = partial(self._start_named, name, kernel_name, directory, starter)
+        kernel_id = await self._named_starts.join(name, starting)
         try:
             return await self._connect(kernel_id, is_new=True)
         except KernelStartFailed:
@@ -139,7 +140,7 @@ class Kernels:
         """
         running = list(self._manager.list_kernel_ids())
         if kernel not in running:
-            named = self._live_names().get(kernel)
+            named = self._live_kernels().names.get(kernel)
             fits = [named] if named else [i for i in running if kernel and i.startswith(kernel)]
             if len(fits) != 1:
                 raise KernelNotFound(kernel)
@@ -151,18 +152,27 @@ class Kernels:
         return await self._sessions.kernel_id_of(path)
 
     async def list(self) -> list[dict[str, Any]]:
-        """Jupyter's models of the running kernels, each with the `notebooks` attached to it."""
+        """As `describe`, of all running kernels, each with the `notebooks` attached to it."""
         notebooks = await self._sessions.notebooks()
         models = await ensure_async(self._manager.list_kernels())
         return [
-            self._with_name(model) | {"notebooks": notebooks.get(model["id"], [])}
+            self._described(model) | {"notebooks": notebooks.get(model["id"], [])}
             for model in models
         ]
 
     async def describe(self, kernel_id: str) -> dict[str, Any]:
-        """Jupyter's model of a running kernel (`id`, `name`, `execution_state`, ...), with the
-        name that an agent gave it as `given_name`, or ""."""
-        return self._with_name(await ensure_async(self._manager.kernel_model(kernel_id)))
+        """Jupyter's model of a running kernel: `id`, `name`, `execution_state` and so on.
+
+        With the name that an agent gave it as `given_name`, the agent that started it as
+        `started_by`, both "" if none did, and how many `runs` have been heard since its start, or
+        since it became known to us.
+        """
+        return self._described(await ensure_async(self._manager.kernel_model(kernel_id)))
+
+    async def facts(self, kernel_ids: Iterable[str]) -> dict[str, KernelFacts]:
+        """What the machine knows of these kernels, as far as they still run."""
+        running = {id_: self._manager.get_kernel(id_) for id_ in kernel_ids if id_ in self._manager}
+        return await facts_of(running)
 
     async def kernelspecs(self) -> dict[str, dict[str, Any]]:
         """What could be started: names to the contents of their `kernel.json`."""
@@ -283,35 +293,36 @@ class Kernels:
         self._remember(path, kernel_id)
         return connection
 
-    async def _start_for(self, path: str, kernel_name: str) -> str:
+    async def _start_for(self, path: str, kernel_name: str, starter: str) -> str:
         name, _ = await self.kernelspec(kernel_name)
-        return await self._sessions.start(path, name)
+        kernel_id = await self._sessions.start(path, name)
+        self._agent_kernels.note_start(kernel_id, starter)
+        return kernel_id
 
-    async def _start_named(self, name: str, kernel_name: str, directory: str) -> str:
+    async def _start_named(self, name: str, kernel_name: str, directory: str, starter: str) -> str:
         spec, _ = await self.kernelspec(kernel_name)
         started = self._manager.start_kernel(kernel_name=spec, path=directory)
         kernel_id = str(await ensure_async(started))
-        self._names[name] = kernel_id
+        self._agent_kernels.give_name(name, kernel_id)
+        self._agent_kernels.note_start(kernel_id, starter)
         return kernel_id
 
-    def _free_name(self) -> str:
-        names = (f"scratch-{number}" for number in count(1))
-        taken = self._live_names()
-        return next(n for n in names if n not in taken and f"kernel {n}" not in self._starts)
-
-    def _with_name(self, model: Mapping[str, Any]) -> dict[str, Any]:
-        names = [name for name, id_ in self._live_names().items() if id_ == model["id"]]
-        connection = self._connections.get(model["id"])
+    def _described(self, model: Mapping[str, Any]) -> dict[str, Any]:
+        kernels, connection = self._live_kernels(), self._connections.get(model["id"])
         state = model.get("execution_state", "unknown")
         if state == "starting" and connection is not None and connection.is_ready:
             state = "busy" if connection.running else "idle"
-        return {**model, "execution_state": state, "given_name": "".join(names)}
+        return {
+            **model,
+            "execution_state": state,
+            "given_name": kernels.name_of(model["id"]),
+            "started_by": kernels.starter_of(model["id"]),
+            "runs": 0 if connection is None else connection.runs_heard,
+        }
 
-    def _live_names(self) -> dict[str, str]:
-        """The names that agents gave to kernels that still run, and the kernels' ids."""
-        running = set(self._manager.list_kernel_ids())
-        self._names = {name: id_ for name, id_ in self._names.items() if id_ in running}
-        return self._names
+    def _live_kernels(self) -> AgentKernels:
+        self._agent_kernels.forget_others(set(self._manager.list_kernel_ids()))
+        return self._agent_kernels
 
     def _remember(self, path: str, kernel_id: str) -> None:
         self._last_kernel[path] = kernel_id

@@ -99,7 +99,7 @@ async def _kernel_for(
         connection = await kernels.attach(document.path, kernel)
     elif await context.may(EXECUTE):
         name = kernel_name or document.kernelspec_name
-        connection = await kernels.attached_to(document.path, name)
+        connection = await kernels.attached_to(document.path, name, context.agent.title)
     else:
         return "none for this login, which may not execute kernels"
     return render.kernel(await kernels.describe(connection.kernel_id))

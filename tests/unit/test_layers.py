@@ -25,12 +25,13 @@ LAYERS = [
     {"output_writer"},
     {"execution"},
     {"outputs", "room", "kernel", "environments", "presence"},
-    {"sessions", "starts"},
+    {"sessions", "starts", "agent_kernels", "kernel_facts"},
     {"notebook", "connection", "contents"},
     {"channels", "snippets", "stream_text"},
     {"undo", "snapshots", "carets"},
     {"cell", "cell_index"},
     {"references", "text_edits", "journal", "people"},
+    {"layouts"},
     {"errors", "agent"},
 ]
 """From top to bottom; a module may import any layer below its own."""
@@ -42,6 +43,7 @@ HOMES = {
         *("elicitation", "sending"),
     },
     "PIL": {"images"},
+    "psutil": {"kernel_facts"},
     "traitlets": {"app", "cli"},
     "tornado": {"handlers", "contents", "sessions", "channels"},
     "jupyter_server_ydoc": {"room"},
@@ -60,7 +62,7 @@ HOMES = {
     },
     "jupyter_ydoc": {"notebook"},
     "zmq": {"channels"},
-    "jupyter_client": {"channels"},
+    "jupyter_client": {"channels", "kernel_facts"},
 }
 """Which modules may import a package; packages that are not here may be imported anywhere."""
 
@@ -118,6 +120,7 @@ def test_foreign_apis_stay_in_their_homes() -> None:
 
 
 def test_loading_the_extension_loads_no_sdk() -> None:
-    code = "import sys, jupyter_mcp_ext.app; print({'mcp', 'pydantic', 'PIL'} & {*sys.modules})"
+    late = {"mcp", "pydantic", "PIL", "psutil"}
+    code = f"import sys, jupyter_mcp_ext.app; print({late} & {{*sys.modules}})"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
