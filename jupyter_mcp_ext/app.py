@@ -16,6 +16,7 @@ from .contents import Contents
 from .environments import Environments
 from .executor import Executor
 from .handlers import MAX_BODY_BYTES, MCPHandler
+from .keeper import Keeper
 from .kernel import Kernels
 from .presence import Presence
 from .readings import Readings
@@ -69,6 +70,13 @@ class MCPExtension(ExtensionApp):
         config=True,
         help="How many seconds a kernel may take until it answers.",
     )
+    agent_kernel_idle_timeout = Float(
+        86_400.0,
+        config=True,
+        help="After how many idle seconds a kernel is shut down that an agent started, if no "
+        "person has run anything on it and no browser has it open. 0 is never. "
+        "MappingKernelManager.cull_idle_timeout is for all kernels.",
+    )
     unauthenticated_status = Enum(
         [403, 401],
         403,
@@ -100,7 +108,13 @@ class MCPExtension(ExtensionApp):
         assert self.serverapp is not None
         self._settings = settings = self.serverapp.web_app.settings
         self._stopping = Event()
-        self._kernels = Kernels(settings, self.spawn, self.kernel_start_timeout, self.log)
+        self._kernels = Kernels(
+            settings,
+            self.spawn,
+            self.kernel_start_timeout,
+            self.agent_kernel_idle_timeout,
+            self.log,
+        )
         self._environments = Environments(settings, self.environment_directories)
         self._contents = Contents(settings)
         self._rooms = NotebookRooms(settings, self._contents)
@@ -149,6 +163,7 @@ class MCPExtension(ExtensionApp):
             started.set()
             self._tasks.start_soon(self._report_activity)
             self._tasks.start_soon(self._logged, self._presence.keep_shown)
+            self._tasks.start_soon(self._logged, Keeper(self._kernels, self.log).run)
             await self._stopping.wait()
             self._tasks.cancel_scope.cancel()
 

@@ -10,6 +10,7 @@ from logging import Logger
 from typing import Any
 
 from anyio import fail_after, move_on_after, sleep
+from jupyter_server._tz import utcnow
 from jupyter_server.utils import ensure_async
 
 from .agent_kernels import AgentKernels
@@ -58,8 +59,16 @@ class Kernels:
     """
 
     def __init__(
-        self, settings: dict[str, Any], spawn: Spawn, start_timeout: float, log: Logger
+        self,
+        settings: dict[str, Any],
+        spawn: Spawn,
+        start_timeout: float,
+        idle_timeout: float,
+        log: Logger,
     ) -> None:
+        self.idle_timeout = idle_timeout
+        """After how many idle seconds a kernel ends that agents started and left; 0 is never."""
+
         self._settings = settings
         self._start_timeout = start_timeout
         self._log = log
@@ -164,8 +173,8 @@ class Kernels:
         """Jupyter's model of a running kernel: `id`, `name`, `execution_state` and so on.
 
         With the name that an agent gave it as `given_name`, the agent that started it as
-        `started_by`, both "" if none did, and how many `runs` have been heard since its start, or
-        since it became known to us.
+        `started_by`, both "" if none did. `runs` have been heard since its start, or since it
+        became known to us. It `ends_after` so many idle seconds, 0 if never.
         """
         return self._described(await ensure_async(self._manager.kernel_model(kernel_id)))
 
@@ -173,6 +182,23 @@ class Kernels:
         """What the machine knows of these kernels, as far as they still run."""
         running = {id_: self._manager.get_kernel(id_) for id_ in kernel_ids if id_ in self._manager}
         return await facts_of(running)
+
+    @property
+    def connections(self) -> tuple[KernelConnection, ...]:
+        """To the kernels that agents have used."""
+        return tuple(self._connections.values())
+
+    @property
+    def jupyter_idle_timeout(self) -> float:
+        """After how many seconds Jupyter itself ends an idle kernel; 0 is never."""
+        return float(max(getattr(self._manager, "cull_idle_timeout", 0), 0))
+
+    def note_activity(self, connection: KernelConnection) -> None:
+        """Let Jupyter know that the kernel is in use."""
+        # A `notify_connect` would do that too, but Jupyter keeps what a kernel prints for a person
+        # who reloads the page only while it counts no connection.
+        if connection.kernel_id in self._manager:
+            self._manager.get_kernel(connection.kernel_id).last_activity = utcnow()
 
     async def kernelspecs(self) -> dict[str, dict[str, Any]]:
         """What could be started: names to the contents of their `kernel.json`."""
@@ -312,12 +338,15 @@ class Kernels:
         state = model.get("execution_state", "unknown")
         if state == "starting" and connection is not None and connection.is_ready:
             state = "busy" if connection.running else "idle"
+        starter = kernels.starter_of(model["id"])
+        is_left_to_agents = starter and connection is not None and not connection.is_shared
         return {
             **model,
             "execution_state": state,
             "given_name": kernels.name_of(model["id"]),
-            "started_by": kernels.starter_of(model["id"]),
+            "started_by": starter,
             "runs": 0 if connection is None else connection.runs_heard,
+            "ends_after": self.idle_timeout if is_left_to_agents else 0,
         }
 
     def _live_kernels(self) -> AgentKernels:
@@ -347,6 +376,7 @@ class Kernels:
             self._spawn(partial(self._nudge, connection))
             self._manager.add_restart_callback(kernel_id, connection.lose, "restart")
             self._manager.add_restart_callback(kernel_id, partial(self._drop, connection), "dead")
+        connection.note_use()
         await self.wait_ready(connection, is_new=is_new)
         return connection
 

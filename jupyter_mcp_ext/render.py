@@ -141,6 +141,7 @@ def kernel_facts(model: Mapping[str, Any], facts: KernelFacts) -> str:
         "" if facts.pid is None else f"pid {facts.pid}",
         facts.environment,
         f"started by {who}" if (who := model.get("started_by")) else "",
+        f"ends after {duration(idle)} idle" if (idle := model.get("ends_after")) else "",
         f"connection file {facts.connection_file}" if facts.connection_file else "",
     ]
     return printable(f"  {', '.join(filter(None, known))}".rstrip())

@@ -21,7 +21,7 @@ LAYERS = [
     {"output_blocks"},
     {"output_parts"},
     {"images", "text", "links"},
-    {"executor", "variables", "readings"},
+    {"executor", "variables", "keeper", "readings"},
     {"output_writer"},
     {"execution"},
     {"outputs", "room", "kernel", "environments", "presence"},

@@ -655,10 +655,10 @@ def test_a_kernel_is_one_line() -> None:
 
 def test_what_is_known_of_a_kernel_is_one_line() -> None:
     facts = KernelFacts(12, 7_300.0, 85_400_000, "venv /envs/a", "/run/kernel-0a1b.json")
-    model = {"runs": 1, "started_by": "Claude Code"}
+    model = {"runs": 1, "started_by": "Claude Code", "ends_after": 86_400.0}
     assert render.kernel_facts(model, facts) == (
         "  up 2 h, 1 run, 85 MB, pid 12, venv /envs/a, started by Claude Code, "
-        "connection file /run/kernel-0a1b.json"
+        "ends after 24 h idle, connection file /run/kernel-0a1b.json"
     )
     assert render.kernel_facts({"runs": 0, "started_by": ""}, KernelFacts()) == ""
 
