@@ -51,6 +51,16 @@ class AgentKernels:
         """Call the kernel so, from now on and for all agents."""
         self._names[name] = kernel_id
 
+    def name(self, kernel_id: str, name: str, starting: Collection[str]) -> None:
+        """Give a kernel that runs a name, as `choose_name`; it keeps the one that it has for "".
+
+        Raises:
+            InvalidRequest: as `choose_name`.
+        """
+        given = self.name_of(kernel_id)
+        if not given or name not in ("", given):
+            self.give_name(self.choose_name(name, starting), kernel_id)
+
     def note_start(self, kernel_id: str, starter: str) -> None:
         """This agent has started the kernel."""
         self._starters[kernel_id] = starter

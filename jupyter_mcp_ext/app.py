@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from traitlets import Bool, Enum, Float, Int, List, Unicode
 from .contents import Contents
 from .environments import Environments
 from .executor import Executor
+from .external import ExternalKernels
 from .handlers import MAX_BODY_BYTES, MCPHandler
 from .keeper import Keeper
 from .kernel import Kernels
@@ -24,8 +26,10 @@ from .room import NotebookRooms
 from .transport import Transport
 from .variables import Variables
 
-TOOLSETS = ("notebooks", "cells", "execution", "kernels", "files", "history")
+TOOLSETS = ("notebooks", "cells", "execution", "kernels", "files", "history", "external")
 """The names of all toolsets; the tools themselves are loaded with the SDK."""
+
+OFF_BY_DEFAULT = ("external",)
 
 ACTIVITY_SECONDS = 20.0
 """How often a run is reported to those who stop servers that look idle."""
@@ -43,7 +47,7 @@ class MCPExtension(ExtensionApp):
 
     toolsets = List(
         Enum(TOOLSETS),
-        list(TOOLSETS),
+        [name for name in TOOLSETS if name not in OFF_BY_DEFAULT],
         config=True,
         help="The groups of tools that agents are offered.",
     )
@@ -58,6 +62,14 @@ class MCPExtension(ExtensionApp):
         ["~/envs", "~/.virtualenvs", "~/miniconda3/envs", "~/miniforge3/envs", "~/anaconda3/envs"],
         config=True,
         help="Where the environments are looked up that start_kernel is given by name.",
+    )
+    connection_directories = List(
+        Unicode(),
+        [],
+        config=True,
+        help="Where the connection files may be that connect_kernel takes, besides Jupyter's "
+        "runtime directory. The toolset `external` must be on. JUPYTER_MCP_CONNECTION_FILE in the "
+        "server's environment names the file for a call that names none.",
     )
     wait_seconds = Float(
         45.0,
@@ -113,6 +125,9 @@ class MCPExtension(ExtensionApp):
             self.spawn,
             self.kernel_start_timeout,
             self.agent_kernel_idle_timeout,
+            ExternalKernels(
+                self.connection_directories, os.environ.get("JUPYTER_MCP_CONNECTION_FILE", "")
+            ),
             self.log,
         )
         self._environments = Environments(settings, self.environment_directories)

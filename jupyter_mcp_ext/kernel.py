@@ -9,27 +9,33 @@ from functools import partial
 from logging import Logger
 from typing import Any
 
-from anyio import fail_after, move_on_after, sleep
+from anyio import fail_after, sleep
 from jupyter_server._tz import utcnow
 from jupyter_server.utils import ensure_async
 
-from .agent_kernels import AgentKernels
 from .channels import new_context
 from .connection import KernelConnection
 from .errors import (
     InterruptFailed,
+    InvalidRequest,
     KernelEnded,
     KernelNotFound,
+    KernelProblem,
     KernelStartFailed,
     NoSubshells,
     Unavailable,
 )
-from .kernel_facts import KernelFacts, facts_of
+from .external import ExternalKernels
+from .inventory import KernelInventory
+from .kernel_facts import KernelFacts
 from .sessions import NotebookSessions
 from .starts import Spawn, Starts
 
 INTERRUPT_GRACE_SECONDS = 5.0
 """How long a kernel may take to become idle after an interrupt."""
+
+CONNECT_SECONDS = 10.0
+"""How long a kernel of another program may take to answer."""
 
 REMEMBERED_NOTEBOOKS = 1000
 """For how many notebooks it is known which kernel they had last."""
@@ -64,6 +70,7 @@ class Kernels:
         spawn: Spawn,
         start_timeout: float,
         idle_timeout: float,
+        external: ExternalKernels,
         log: Logger,
     ) -> None:
         self.idle_timeout = idle_timeout
@@ -77,7 +84,7 @@ class Kernels:
         self._spawn = spawn
         self._starts = Starts(spawn)
         self._named_starts = Starts(spawn)
-        self._agent_kernels = AgentKernels()
+        self._inventory = KernelInventory(settings, external)
         self._sessions = NotebookSessions(settings)
         self._context = new_context()
         settings["event_logger"].add_listener(schema_id=KERNEL_ACTIONS, listener=self._on_action)
@@ -121,7 +128,7 @@ class Kernels:
             InvalidRequest: the name is no name, or another running kernel has it.
             KernelStartFailed: as `attached_to`.
         """
-        name = self._live_kernels().choose_name(name, self._named_starts.keys)
+        name = self._inventory.agents.choose_name(name, self._named_starts.keys)
         starting = partial(self._start_named, name, kernel_name, directory, starter)
         kernel_id = await self._named_starts.join(name, starting)
         try:
@@ -130,13 +137,61 @@ class Kernels:
             await ensure_async(self._manager.shutdown_kernel(kernel_id, now=True))
             raise
 
+    async def connect(self, connection_file: str, name: str) -> KernelConnection:
+        """Connect to a kernel that another program started.
+
+        `connection_file` is as `ExternalKernels.find` takes it, `name` as in `start`.
+
+        Raises:
+            InvalidRequest: there is no such file, or the name cannot be given.
+            Unavailable: the kernel does not answer.
+        """
+        known = set(self._inventory.external)
+        kernel_id = await self._inventory.add(connection_file)
+        try:
+            self._inventory.agents.name(kernel_id, name, self._named_starts.keys)
+            with fail_after(CONNECT_SECONDS):
+                return await self._connect(kernel_id)
+        except (InvalidRequest, TimeoutError, KernelProblem) as error:
+            if kernel_id not in known:
+                self.disconnect(kernel_id)
+            if isinstance(error, InvalidRequest):
+                raise
+            raise Unavailable(
+                "The kernel of this connection file does not answer.", "Does its program still run?"
+            ) from error
+
+    def disconnect(self, kernel: str) -> str:
+        """Leave a kernel that was connected; it runs on. Returns its id.
+
+        Raises:
+            KernelNotFound: as `find`.
+            InvalidRequest: it was not connected.
+        """
+        kernel_id = self._inventory.id_of(kernel)
+        if kernel_id not in self._inventory.external:
+            raise InvalidRequest(
+                f"The kernel {kernel!r} was not connected by connect_kernel.",
+                "shutdown_kernel ends a kernel of this server.",
+            )
+        self._inventory.external.remove(kernel_id)
+        if kernel_id in self._connections:
+            self._drop(self._connections[kernel_id])
+        return kernel_id
+
     async def attach(self, path: str, kernel: str) -> KernelConnection:
         """Make a running kernel that of the notebook's Jupyter session; its old one runs on.
 
         Raises:
             KernelNotFound: as `find`.
+            Unavailable: Jupyter does not know the kernel.
         """
         connection = await self.find(kernel)
+        if connection.kernel_id in self._inventory.external:
+            raise Unavailable(
+                f"The kernel {kernel!r} belongs to another program.",
+                "Notebooks can have it where Jupyter is started with allow_external_kernels.",
+            )
         await self._sessions.attach(path, connection.kernel_id)
         self._remember(path, connection.kernel_id)
         return connection
@@ -147,14 +202,7 @@ class Kernels:
         Raises:
             KernelNotFound: none, or several.
         """
-        running = list(self._manager.list_kernel_ids())
-        if kernel not in running:
-            named = self._live_kernels().names.get(kernel)
-            fits = [named] if named else [i for i in running if kernel and i.startswith(kernel)]
-            if len(fits) != 1:
-                raise KernelNotFound(kernel)
-            kernel = fits[0]
-        return await self._connect(kernel)
+        return await self._connect(self._inventory.id_of(kernel))
 
     async def kernel_id_of(self, path: str) -> str | None:
         """The id of the kernel of the notebook's Jupyter session, None without one."""
@@ -163,10 +211,9 @@ class Kernels:
     async def list(self) -> list[dict[str, Any]]:
         """As `describe`, of all running kernels, each with the `notebooks` attached to it."""
         notebooks = await self._sessions.notebooks()
-        models = await ensure_async(self._manager.list_kernels())
         return [
             self._described(model) | {"notebooks": notebooks.get(model["id"], [])}
-            for model in models
+            for model in await self._inventory.models()
         ]
 
     async def describe(self, kernel_id: str) -> dict[str, Any]:
@@ -176,12 +223,11 @@ class Kernels:
         `started_by`, both "" if none did. `runs` have been heard since its start, or since it
         became known to us. It `ends_after` so many idle seconds, 0 if never.
         """
-        return self._described(await ensure_async(self._manager.kernel_model(kernel_id)))
+        return self._described(await self._inventory.model(kernel_id))
 
     async def facts(self, kernel_ids: Iterable[str]) -> dict[str, KernelFacts]:
         """What the machine knows of these kernels, as far as they still run."""
-        running = {id_: self._manager.get_kernel(id_) for id_ in kernel_ids if id_ in self._manager}
-        return await facts_of(running)
+        return await self._inventory.facts(kernel_ids)
 
     @property
     def connections(self) -> tuple[KernelConnection, ...]:
@@ -322,36 +368,35 @@ class Kernels:
     async def _start_for(self, path: str, kernel_name: str, starter: str) -> str:
         name, _ = await self.kernelspec(kernel_name)
         kernel_id = await self._sessions.start(path, name)
-        self._agent_kernels.note_start(kernel_id, starter)
+        self._inventory.agents.note_start(kernel_id, starter)
         return kernel_id
 
     async def _start_named(self, name: str, kernel_name: str, directory: str, starter: str) -> str:
         spec, _ = await self.kernelspec(kernel_name)
         started = self._manager.start_kernel(kernel_name=spec, path=directory)
         kernel_id = str(await ensure_async(started))
-        self._agent_kernels.give_name(name, kernel_id)
-        self._agent_kernels.note_start(kernel_id, starter)
+        self._inventory.agents.give_name(name, kernel_id)
+        self._inventory.agents.note_start(kernel_id, starter)
         return kernel_id
 
     def _described(self, model: Mapping[str, Any]) -> dict[str, Any]:
-        kernels, connection = self._live_kernels(), self._connections.get(model["id"])
+        agents, connection = self._inventory.agents, self._connections.get(model["id"])
         state = model.get("execution_state", "unknown")
-        if state == "starting" and connection is not None and connection.is_ready:
+        is_heard = connection is not None and connection.is_ready
+        # Jupyter does not listen to kernels of other programs, and may hear a new one later.
+        is_unsure = state in ("starting", "unknown")
+        if connection is not None and is_heard and (is_unsure or not connection.owns_kernel):
             state = "busy" if connection.running else "idle"
-        starter = kernels.starter_of(model["id"])
+        starter = agents.starter_of(model["id"])
         is_left_to_agents = starter and connection is not None and not connection.is_shared
         return {
             **model,
             "execution_state": state,
-            "given_name": kernels.name_of(model["id"]),
+            "given_name": agents.name_of(model["id"]),
             "started_by": starter,
             "runs": 0 if connection is None else connection.runs_heard,
             "ends_after": self.idle_timeout if is_left_to_agents else 0,
         }
-
-    def _live_kernels(self) -> AgentKernels:
-        self._agent_kernels.forget_others(set(self._manager.list_kernel_ids()))
-        return self._agent_kernels
 
     def _remember(self, path: str, kernel_id: str) -> None:
         self._last_kernel[path] = kernel_id
@@ -370,15 +415,21 @@ class Kernels:
     async def _connect(self, kernel_id: str, *, is_new: bool = False) -> KernelConnection:
         connection = self._connections.get(kernel_id)
         if connection is None:
-            manager = self._manager.get_kernel(kernel_id)
+            manager = self._inventory.manager_of(kernel_id)
             connection = KernelConnection(kernel_id, manager, self._context, self._log)
             self._connections[kernel_id] = connection
-            self._spawn(partial(self._nudge, connection))
-            self._manager.add_restart_callback(kernel_id, connection.lose, "restart")
-            self._manager.add_restart_callback(kernel_id, partial(self._drop, connection), "dead")
+            if kernel_id not in self._inventory.external:
+                self._follow(connection)
         connection.note_use()
         await self.wait_ready(connection, is_new=is_new)
         return connection
+
+    def _follow(self, connection: KernelConnection) -> None:
+        """Hear from Jupyter what becomes of the kernel."""
+        self._spawn(partial(self._nudge, connection))
+        ended, kernel_id = partial(self._drop, connection), connection.kernel_id
+        self._manager.add_restart_callback(kernel_id, connection.lose, "restart")
+        self._manager.add_restart_callback(kernel_id, ended, "dead")
 
     async def _nudge(self, connection: KernelConnection) -> None:
         """Make a new kernel say something until Jupyter hears it.

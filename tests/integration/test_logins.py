@@ -10,6 +10,8 @@ import httpx2
 import pytest
 from jupyter_server.auth.security import passwd
 
+from jupyter_mcp_ext.app import TOOLSETS
+
 from ..agent import HANDSHAKE, STATELESS, Era, connect_with_headers, execution_in, text
 from ..server import Server, run_server, with_modules
 from ..wire import connect_wire
@@ -72,6 +74,7 @@ async def with_people(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         tmp_path_factory.mktemp("people"),
         "--ServerApp.identity_provider_class=people.ByHeader",
         "--ServerApp.authorizer_class=people.ByPerson",
+        *(f"--MCPExtension.toolsets={name}" for name in TOOLSETS),
         module="jupyter_server",
         environment=with_modules(modules),
     ) as server:
@@ -300,6 +303,8 @@ CHANGING: list[tuple[str, dict[str, Any], str]] = [
     ("start_kernel", {}, "write kernels"),
     ("restart_kernel", {"notebook": "{path}"}, "write kernels"),
     ("shutdown_kernel", {"notebook": "{path}"}, "write kernels"),
+    ("connect_kernel", {"connection_file": "a.json"}, "write kernels"),
+    ("disconnect_kernel", {"kernel": "{kernel}"}, "write kernels"),
     ("open_notebook", {"notebook": "{path}", "kernel": "{kernel}"}, "write sessions"),
     ("close_notebook", {"notebook": "{path}", "shutdown_kernel": True}, "write kernels"),
 ]

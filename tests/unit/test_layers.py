@@ -25,7 +25,8 @@ LAYERS = [
     {"output_writer"},
     {"execution"},
     {"outputs", "room", "kernel", "environments", "presence"},
-    {"sessions", "starts", "agent_kernels", "kernel_facts"},
+    {"sessions", "starts", "inventory"},
+    {"agent_kernels", "kernel_facts", "external"},
     {"notebook", "connection", "contents"},
     {"channels", "snippets", "stream_text"},
     {"undo", "snapshots", "carets"},
@@ -62,7 +63,7 @@ HOMES = {
     },
     "jupyter_ydoc": {"notebook"},
     "zmq": {"channels"},
-    "jupyter_client": {"channels", "kernel_facts"},
+    "jupyter_client": {"channels", "external", "kernel_facts"},
 }
 """Which modules may import a package; packages that are not here may be imported anywhere."""
 
