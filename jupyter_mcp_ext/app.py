@@ -63,6 +63,13 @@ class MCPExtension(ExtensionApp):
         config=True,
         help="Where the environments are looked up that start_kernel is given by name.",
     )
+    environment_overlay = Bool(
+        False,
+        config=True,
+        help="Whether start_kernel also starts environments without ipykernel: it is installed in "
+        "a directory of this server, by uv or by the environment's pip, and laid over the "
+        "environment, which itself stays as it is.",
+    )
     connection_directories = List(
         Unicode(),
         [],
@@ -130,7 +137,9 @@ class MCPExtension(ExtensionApp):
             ),
             self.log,
         )
-        self._environments = Environments(settings, self.environment_directories)
+        self._environments = Environments(
+            settings, self.environment_directories, has_overlay=self.environment_overlay
+        )
         self._contents = Contents(settings)
         self._rooms = NotebookRooms(settings, self._contents)
         self._presence = Presence(self._rooms.is_live, lambda: self._rooms.everywhere)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from anyio import fail_after, run_process, to_thread
+from anyio import Lock, fail_after, run_process, to_thread
 from jupyter_server.utils import ensure_async
 
 from .errors import EnvironmentNotFound, EnvironmentUnusable, Unavailable
 from .layouts import Environment, environment_at
+from .overlay import lay_over
 
 CHECK_SECONDS = 30.0
 """How long an interpreter may take to say whether it has ipykernel."""
@@ -23,14 +25,18 @@ CHECK_SECONDS = 30.0
 class Environments:
     """Finds environments, and makes kernelspecs for them that end with this server.
 
-    `directories` are where environments are looked up by name. `settings` are those of
-    Jupyter's web application.
+    `directories` are where environments are looked up by name. With `has_overlay`, one without
+    ipykernel gets it laid over. `settings` are those of Jupyter's web application.
     """
 
-    def __init__(self, settings: dict[str, Any], directories: Sequence[str]) -> None:
+    def __init__(
+        self, settings: dict[str, Any], directories: Sequence[str], *, has_overlay: bool = False
+    ) -> None:
         self._settings = settings
         self._directories = directories
-        self._usable: set[tuple[str, float]] = set()
+        self._has_overlay = has_overlay
+        self._commands: dict[tuple[str, float], list[str]] = {}
+        self._checking: defaultdict[str, Lock] = defaultdict(Lock)
         self._specs: TemporaryDirectory[str] | None = None
 
     def close(self) -> None:
@@ -61,8 +67,10 @@ class Environments:
                 "This server starts only the kernelspecs that its administrator allows.",
                 "list_kernels shows them.",
             )
-        await self._check(environment)
-        return await to_thread.run_sync(self._write, environment)
+        directory_of_spec = self._directory_of(environment)
+        command = await self._command(environment, directory_of_spec)
+        await to_thread.run_sync(_write, environment, command, directory_of_spec)
+        return directory_of_spec.name
 
     async def names(self) -> list[str]:
         """Of the environments in the directories, none where they cannot be started."""
@@ -92,40 +100,29 @@ class Environments:
 
     # Checking and starting
 
-    async def _check(self, environment: Environment) -> None:
+    async def _command(self, environment: Environment, directory: Path) -> list[str]:
+        """What starts a kernel in the environment; looked into again only when it has changed."""
         python = str(environment.python)
-        changed = await to_thread.run_sync(environment.changed)
-        if (python, changed) in self._usable:
-            return
-        try:
-            with fail_after(CHECK_SECONDS):
-                command = [python, "-c", "import ipykernel_launcher"]
-                result = await run_process(command, check=False, stdin=None)
-        except (OSError, TimeoutError) as error:
-            raise EnvironmentUnusable(python, str(error) or "it does not end", "") from error
-        if result.returncode:
-            raise EnvironmentUnusable(python, "it has no ipykernel", environment.install_hint)
-        self._usable.add((python, changed))
+        async with self._checking[python]:
+            changed = await to_thread.run_sync(environment.changed)
+            if (python, changed) not in self._commands:
+                command = [python, "-m", "ipykernel_launcher"]
+                if not await _has_ipykernel(environment):
+                    if not self._has_overlay:
+                        raise EnvironmentUnusable(
+                            python, "it has no ipykernel", environment.install_hint
+                        )
+                    command = await lay_over(environment, directory / "overlay")
+                self._commands[python, changed] = command
+            return self._commands[python, changed]
 
-    def _write(self, environment: Environment) -> str:
+    def _directory_of(self, environment: Environment) -> Path:
         if self._specs is None:
             self._specs = TemporaryDirectory(prefix="jupyter_mcp_ext-")
             self._manager.kernel_dirs.append(self._specs.name)
         digest = sha256(str(environment.python).encode()).hexdigest()[:6]
         label = "".join(c if c.isalnum() else "-" for c in environment.prefix.name.lower())
-        name = f"mcp-env-{label.strip('-') or 'python'}-{digest}"
-        directory = Path(self._specs.name, name)
-        directory.mkdir(exist_ok=True)
-        python = str(environment.python)
-        spec = {
-            "argv": [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            "display_name": f"Python ({environment.prefix.name})",
-            "language": "python",
-            "interrupt_mode": "signal",
-            "env": environment.variables,
-        }
-        (directory / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
-        return name
+        return Path(self._specs.name, f"mcp-env-{label.strip('-') or 'python'}-{digest}")
 
     @property
     def _can_add(self) -> bool:
@@ -135,3 +132,26 @@ class Environments:
     @property
     def _manager(self) -> Any:
         return self._settings["kernel_spec_manager"]
+
+
+async def _has_ipykernel(environment: Environment) -> bool:
+    python = str(environment.python)
+    try:
+        with fail_after(CHECK_SECONDS):
+            command = [python, "-c", "import ipykernel_launcher"]
+            result = await run_process(command, check=False, stdin=None)
+    except (OSError, TimeoutError) as error:
+        raise EnvironmentUnusable(python, str(error) or "it does not end", "") from error
+    return result.returncode == 0
+
+
+def _write(environment: Environment, command: list[str], directory: Path) -> None:
+    spec = {
+        "argv": [*command, "-f", "{connection_file}"],
+        "display_name": f"Python ({environment.prefix.name})",
+        "language": "python",
+        "interrupt_mode": "signal",
+        "env": environment.variables,
+    }
+    directory.mkdir(exist_ok=True)
+    (directory / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")

@@ -19,6 +19,7 @@ from .errors import (
     InterruptFailed,
     InvalidRequest,
     KernelEnded,
+    KernelExists,
     KernelNotFound,
     KernelProblem,
     KernelStartFailed,
@@ -125,9 +126,13 @@ class Kernels:
         `name` is what it will be called, also by others; "" chooses one. `starter` is the agent.
 
         Raises:
-            InvalidRequest: the name is no name, or another running kernel has it.
+            InvalidRequest: the name is no name, or that of a kernel that is starting.
+            KernelExists: a running kernel has it.
             KernelStartFailed: as `attached_to`.
         """
+        if running := self._inventory.agents.names.get(name):
+            facts = await self.facts([running])
+            raise KernelExists(name, facts.get(running, KernelFacts()).environment)
         name = self._inventory.agents.choose_name(name, self._named_starts.keys)
         starting = partial(self._start_named, name, kernel_name, directory, starter)
         kernel_id = await self._named_starts.join(name, starting)

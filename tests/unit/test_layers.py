@@ -25,7 +25,7 @@ LAYERS = [
     {"output_writer"},
     {"execution"},
     {"outputs", "room", "kernel", "environments", "presence"},
-    {"sessions", "starts", "inventory"},
+    {"sessions", "starts", "inventory", "overlay"},
     {"agent_kernels", "kernel_facts", "external"},
     {"notebook", "connection", "contents"},
     {"channels", "snippets", "stream_text"},
