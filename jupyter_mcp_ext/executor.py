@@ -237,14 +237,15 @@ class Executor:
             if cell.type != "code":
                 raise WrongCellType(cell.label, cell.type, "code")
             document.check_writable()
-            source = execution.area.start(document, cell.id)
-            run = await self._execute_cell(execution, connection, document, source)
+            execution.source = execution.area.start(document, cell.id)
+            run = await self._execute_cell(execution, connection, document)
         self._finish(execution, run)
 
     async def _run_code(
         self, execution: Execution, code: str, kernel: str, while_busy: bool
     ) -> None:
         connection = await self._connection_for(execution, kernel)
+        execution.source = code
         if while_busy and await self._kernels.is_busy(connection):
             subshell = await self._kernels.subshell_of(connection)
             execution.kernel_id = connection.kernel_id
@@ -302,12 +303,12 @@ class Executor:
         execution: Execution,
         connection: KernelConnection,
         document: NotebookDocument,
-        source: str,
     ) -> Run:
         changed = asyncio.Event()
         handler = self._handler(execution, changed)
         async with self._writer.following(execution, document, changed):
-            run = await connection.execute(source, handler, on_input=self._input_handler(execution))
+            on_input = self._input_handler(execution)
+            run = await connection.execute(execution.source, handler, on_input=on_input)
         if document.ycell(execution.cell_id) is not None:
             execution.label = document.label(execution.cell_id)
             _set_next_inputs(run.content.get("payload") or [], execution.cell_id, document)

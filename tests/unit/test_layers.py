@@ -20,7 +20,7 @@ LAYERS = [
     {"search"},
     {"output_blocks"},
     {"output_parts"},
-    {"images", "text", "links"},
+    {"images", "text", "links", "shell_commands"},
     {"executor", "variables", "keeper", "readings"},
     {"output_writer"},
     {"execution"},
