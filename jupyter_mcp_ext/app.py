@@ -227,7 +227,7 @@ class MCPExtension(ExtensionApp):
             executor=self._executor,
             readings=Readings(),
             presence=self._presence,
-            variables=Variables(self._kernels),
+            variables=Variables(),
             limits=limits,
             wait_seconds=self.wait_seconds,
         )

@@ -17,6 +17,7 @@ from .agent import NOBODY, Agent, Author
 from .cell import Cell
 from .channels import Message, MessageHandler
 from .connection import InputHandler, KernelConnection, Run
+from .control import is_busy, subshell_of
 from .errors import (
     BrokenOff,
     ExecutionNotFound,
@@ -246,8 +247,8 @@ class Executor:
     ) -> None:
         connection = await self._connection_for(execution, kernel)
         execution.source = code
-        if while_busy and await self._kernels.is_busy(connection):
-            subshell = await self._kernels.subshell_of(connection)
+        if while_busy and await is_busy(connection):
+            subshell = await subshell_of(connection)
             execution.kernel_id = connection.kernel_id
             execution.is_submitted = execution.in_subshell = True
             run = await self._execute(execution, connection, code, subshell)

@@ -15,15 +15,14 @@ from jupyter_server.utils import ensure_async
 
 from .channels import new_context
 from .connection import KernelConnection
+from .control import INTERRUPT_GRACE_SECONDS, interrupt
 from .errors import (
-    InterruptFailed,
     InvalidRequest,
     KernelEnded,
     KernelExists,
     KernelNotFound,
     KernelProblem,
     KernelStartFailed,
-    NoSubshells,
     Unavailable,
 )
 from .external import ExternalKernels
@@ -32,26 +31,14 @@ from .kernel_facts import KernelFacts
 from .sessions import NotebookSessions
 from .starts import Spawn, Starts
 
-INTERRUPT_GRACE_SECONDS = 5.0
-"""How long a kernel may take to become idle after an interrupt."""
-
 CONNECT_SECONDS = 10.0
 """How long a kernel of another program may take to answer."""
 
 REMEMBERED_NOTEBOOKS = 1000
 """For how many notebooks it is known which kernel they had last."""
 
-FREE_SECONDS = 1.0
-"""Within which time a kernel that runs nothing takes a request."""
-
 NUDGES = 60
 NUDGE_SECONDS = 1.0
-
-SUBSHELLS = "kernel subshells"
-"""How kernels call them among their `supported_features`."""
-
-SUBSHELL_SECONDS = 5.0
-"""How long a kernel may take to make a sub-shell."""
 
 KERNEL_ACTIONS = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
 
@@ -272,44 +259,9 @@ class Kernels:
         """Interrupt what runs and see it end; False when nothing was running.
 
         Raises:
-            InterruptFailed: the kernel is still busy after INTERRUPT_GRACE_SECONDS.
+            InterruptFailed: it still runs after INTERRUPT_GRACE_SECONDS.
         """
-        was_busy = await self.is_busy(connection)
-        running = connection.running
-        connection.note_interrupt()
-        with move_on_after(INTERRUPT_GRACE_SECONDS):
-            await self._send_interrupt(connection)
-            await connection.wait_ended(running)
-        is_unknown = was_busy and not running
-        if running & connection.running or (
-            is_unknown and not await connection.is_free(INTERRUPT_GRACE_SECONDS)
-        ):
-            raise InterruptFailed(connection.kernel_id, INTERRUPT_GRACE_SECONDS)
-        return was_busy
-
-    async def is_busy(self, connection: KernelConnection) -> bool:
-        """Whether the kernel runs something, also what began before we were connected."""
-        if connection.running or connection.turn.locked():
-            return True
-        return not await connection.is_free(FREE_SECONDS)
-
-    async def subshell_of(self, connection: KernelConnection) -> str:
-        """The id of a sub-shell of ours, in which code runs beside what the kernel runs.
-
-        Raises:
-            NoSubshells: this kernel has none.
-        """
-        has_subshells = SUBSHELLS in connection.info.get("supported_features", [])
-        async with connection.making_subshell:
-            if has_subshells and not connection.subshell:
-                with suppress(TimeoutError):
-                    reply = await connection.request(
-                        "create_subshell_request", {}, SUBSHELL_SECONDS
-                    )
-                    connection.subshell = str(reply.get("subshell_id", ""))
-        if not connection.subshell:
-            raise NoSubshells(connection.kernel_id)
-        return connection.subshell
+        return await interrupt(connection, partial(self._send_interrupt, connection))
 
     async def restart(self, connection: KernelConnection) -> None:
         """Restart the kernel and wait until it answers. What ran ends as died.

@@ -14,10 +14,10 @@ from typing import Any, Literal
 from anyio import get_cancelled_exc_class, move_on_after
 
 from .. import render
+from ..control import INTERRUPT_GRACE_SECONDS
 from ..elicitation import NotAsked
 from ..errors import MCPExtensionError, NotPermitted
 from ..execution import Execution, Prompt
-from ..kernel import INTERRUPT_GRACE_SECONDS
 from ..links import cell_link
 from ..output_blocks import Block
 from ..shell_commands import command_in

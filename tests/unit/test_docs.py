@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import tornado.web
 
-from jupyter_mcp_ext import channels, errors, executor, handlers, kernel, room, server, tools
+from jupyter_mcp_ext import channels, control, errors, executor, handlers, room, server, tools
 from jupyter_mcp_ext.cli import config, servers
 from jupyter_mcp_ext.clients import Connection
 from jupyter_mcp_ext.tools import TOOLSETS, running
@@ -113,7 +113,7 @@ def quoted_texts() -> list[str]:
         str(errors.TextNotFound("[1] 77b0e5d2", "import numpy")),
         str(errors.AmbiguousMatch("[1] 77b0e5d2", "x", 3)),
         str(errors.RemovalNotConfirmed(12, 14)),
-        str(errors.InterruptFailed("0f9c2d4e", kernel.INTERRUPT_GRACE_SECONDS)),
+        str(errors.InterruptFailed("0f9c2d4e", control.INTERRUPT_GRACE_SECONDS)),
         running.NEXT_CALL["kernel_died"],
         executor.LOST_VARIABLES,
         str(errors.KernelStartFailed("python4", "there is no such kernelspec", ["python3"])),

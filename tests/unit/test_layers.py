@@ -25,7 +25,7 @@ LAYERS = [
     {"output_writer"},
     {"execution"},
     {"outputs", "room", "kernel", "environments", "presence"},
-    {"sessions", "starts", "inventory", "overlay"},
+    {"sessions", "starts", "inventory", "overlay", "control"},
     {"agent_kernels", "kernel_facts", "external"},
     {"notebook", "connection", "contents"},
     {"channels", "snippets", "stream_text"},
