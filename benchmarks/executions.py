@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
@@ -89,6 +90,25 @@ def measure(steps: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
     return {name: median(values) for name, values in times.items()}
 
 
+def beside_starts(server: Server, steps: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
+    """Median milliseconds of each step while kernels are being started."""
+    starter, is_over = RawClient(server), threading.Event()
+
+    def start_and_end() -> None:
+        while not is_over.is_set():
+            starter.call("start_kernel", name="other")
+            starter.call("shutdown_kernel", kernel="other")
+
+    thread = threading.Thread(target=start_and_end)
+    thread.start()
+    try:
+        medians = measure(steps)
+    finally:
+        is_over.set()
+        thread.join()
+    return {f"{name}, beside starts": value for name, value in medians.items()}
+
+
 def notebook(cells: int) -> dict[str, Any]:
     code = [nbformat.v4.new_code_cell("1+1") for _ in range(cells)]
     return nbformat.v4.new_notebook(cells=code)  # type: ignore[no-any-return,no-untyped-call]
@@ -105,23 +125,27 @@ def run(server: Server) -> None:
     small, large = (server.write_notebook(notebook(cells)) for cells in (10, 1000))
     for path in (small, large):
         client.call("execute_cell", notebook=path, cell=0)
+    client.call("start_kernel", name="scratch")
     steps: dict[str, Callable[[], Any]] = {
         "raw kernel 1+1": lambda: raw_execute(kernel, "1+1"),
         "GET /api": lambda: client.get("/api"),
         "execute_cell, 10 cells": lambda: client.call("execute_cell", notebook=small, cell=5),
         "execute_cell, 1000 cells": lambda: client.call("execute_cell", notebook=large, cell=500),
         "execute_code": lambda: client.call("execute_code", notebook=small, code="1+1"),
+        "execute_code, scratch": lambda: client.call("execute_code", kernel="scratch", code="1+1"),
         "read_cell, 10 cells": lambda: client.call("read_cell", notebook=small, cell=5),
         "read_cell, 1000 cells": lambda: client.call("read_cell", notebook=large, cell=500),
         "read_notebook, 1000 cells": lambda: client.call("read_notebook", notebook=large),
     }
     medians = measure(steps)
+    disturbed = ("raw kernel 1+1", "execute_code, scratch")
+    medians |= beside_starts(server, {name: steps[name] for name in disturbed})
     kernel.stop_channels()
     manager.shutdown_kernel(now=True)
     floor, request = medians["raw kernel 1+1"], medians["GET /api"]
     for name, value in medians.items():
         ratios = f"{value / floor:5.2f} x kernel  {value / request:6.2f} x request"
-        print(f"{name:28} {value:8.2f} ms  {ratios}")
+        print(f"{name:36} {value:8.2f} ms  {ratios}")
     sizes = [len(json.dumps(tool, separators=(",", ":"), ensure_ascii=False)) for tool in tools]
     print(f"tools/list: {len(tools)} tools, {sum(sizes)} bytes, largest {max(sizes)}")
 

@@ -54,6 +54,8 @@ OTHER_SETTINGS = [
     ("`ServerApp.allow_origin`, `allow_origin_pat`", "Web pages elsewhere that may send requests."),
     ("`ServerApp.allow_remote_access`, `local_hostnames`", "Host names that requests may be for."),
     ("`ContentsManager.allow_hidden`", "Whether hidden files exist for tools, too."),
+    ("`MappingKernelManager.cull_idle_timeout`", "When idle [kernels](kernels.md) end."),
+    ("`ServerApp.allow_external_kernels`", "Whether kernels of other programs are listed."),
     ("`YDocExtension.document_save_delay`", "How long after an edit a notebook is saved."),
     ("`YDocExtension.document_cleanup_delay`", "How long a notebook nobody has open stays live."),
     ("`YDocExtension.disable_rtc`", "Must be off: without collaboration there are no notebooks."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,8 +16,10 @@ from traitlets import Bool, Enum, Float, Int, List, Unicode
 from .contents import Contents
 from .environments import Environments
 from .executor import Executor
+from .external import ExternalKernels
 from .files import SENSITIVE, Files
 from .handlers import MAX_BODY_BYTES, MCPHandler
+from .keeper import Keeper
 from .kernel import Kernels
 from .presence import Presence
 from .readings import Readings
@@ -25,10 +28,10 @@ from .text_rooms import TextRooms
 from .transport import Transport
 from .variables import Variables
 
-TOOLSETS = ("notebooks", "cells", "execution", "kernels", "files", "history")
+TOOLSETS = ("notebooks", "cells", "execution", "kernels", "files", "history", "external")
 """The names of all toolsets; the tools themselves are loaded with the SDK."""
 
-ON_REQUEST = {"files"}
+OFF_BY_DEFAULT = ("files", "external")
 """Toolsets that agents have only where somebody chose them."""
 
 ACTIVITY_SECONDS = 20.0
@@ -47,7 +50,7 @@ class MCPExtension(ExtensionApp):
 
     toolsets = List(
         Enum(TOOLSETS),
-        [name for name in TOOLSETS if name not in ON_REQUEST],
+        [name for name in TOOLSETS if name not in OFF_BY_DEFAULT],
         config=True,
         help="The groups of tools that agents are offered.",
     )
@@ -63,6 +66,21 @@ class MCPExtension(ExtensionApp):
         config=True,
         help="Where the environments are looked up that start_kernel is given by name.",
     )
+    environment_overlay = Bool(
+        False,
+        config=True,
+        help="Whether start_kernel also starts environments without ipykernel: it is installed in "
+        "a directory of this server, by uv or by the environment's pip, and laid over the "
+        "environment, which itself stays as it is.",
+    )
+    connection_directories = List(
+        Unicode(),
+        [],
+        config=True,
+        help="Where the connection files may be that connect_kernel takes, besides Jupyter's "
+        "runtime directory. The toolset `external` must be on. JUPYTER_MCP_CONNECTION_FILE in the "
+        "server's environment names the file for a call that names none.",
+    )
     wait_seconds = Float(
         45.0,
         config=True,
@@ -73,6 +91,13 @@ class MCPExtension(ExtensionApp):
         60.0,
         config=True,
         help="How many seconds a kernel may take until it answers.",
+    )
+    agent_kernel_idle_timeout = Float(
+        86_400.0,
+        config=True,
+        help="After how many idle seconds a kernel is shut down that an agent started, if no "
+        "person has run anything on it and no browser has it open. 0 is never. "
+        "MappingKernelManager.cull_idle_timeout is for all kernels.",
     )
     unauthenticated_status = Enum(
         [403, 401],
@@ -118,8 +143,19 @@ class MCPExtension(ExtensionApp):
         assert self.serverapp is not None
         self._settings = settings = self.serverapp.web_app.settings
         self._stopping = Event()
-        self._kernels = Kernels(settings, self.spawn, self.kernel_start_timeout, self.log)
-        self._environments = Environments(settings, self.environment_directories)
+        self._kernels = Kernels(
+            settings,
+            self.spawn,
+            self.kernel_start_timeout,
+            self.agent_kernel_idle_timeout,
+            ExternalKernels(
+                self.connection_directories, os.environ.get("JUPYTER_MCP_CONNECTION_FILE", "")
+            ),
+            self.log,
+        )
+        self._environments = Environments(
+            settings, self.environment_directories, has_overlay=self.environment_overlay
+        )
         self._contents = Contents(settings)
         self._rooms = NotebookRooms(settings, self._contents)
         self._presence = Presence(self._rooms.is_live, lambda: self._rooms.everywhere)
@@ -170,6 +206,7 @@ class MCPExtension(ExtensionApp):
             started.set()
             self._tasks.start_soon(self._report_activity)
             self._tasks.start_soon(self._logged, self._presence.keep_shown)
+            self._tasks.start_soon(self._logged, Keeper(self._kernels, self.log).run)
             await self._stopping.wait()
             self._tasks.cancel_scope.cancel()
 
@@ -210,7 +247,7 @@ class MCPExtension(ExtensionApp):
             executor=self._executor,
             readings=Readings(),
             presence=self._presence,
-            variables=Variables(self._kernels),
+            variables=Variables(),
             limits=limits,
             wait_seconds=self.wait_seconds,
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from anyio import Event, Lock, move_on_after, sleep
@@ -91,6 +92,11 @@ class KernelConnection:
         self._closed = Event()
         self._start = kernel.start
         self._process = ""
+        self.is_shared = False
+        """Whether somebody else than agents has run something on it."""
+        self._used = monotonic()
+        self.runs_heard = 0
+        """How many runs of whomever it has begun since its start, or since we listen."""
         self.subshell = ""
         """The id of the sub-shell that was made for us, "" without one."""
         self.making_subshell = Lock()
@@ -234,6 +240,15 @@ class KernelConnection:
         """The execute requests that are known to be running, ours and those of others."""
         return frozenset(self._busy_with)
 
+    @property
+    def idle_seconds(self) -> float:
+        """Since somebody used it last, or it said something."""
+        return monotonic() - self._used
+
+    def note_use(self) -> None:
+        """Somebody uses it now."""
+        self._used = monotonic()
+
     def note_interrupt(self) -> None:
         """Somebody interrupted the kernel: a KeyboardInterrupt of these runs comes from that."""
         for msg_id in self._busy_with:
@@ -340,7 +355,7 @@ class KernelConnection:
         self.lost_variables |= self._ready.is_set()
         self._ready = Event()
         self._is_heard, self.info = False, {}
-        self.subshell = ""
+        self.subshell, self.runs_heard = "", 0
         self._probes.clear()
         self._busy_with.clear()
         self._went_idle.set()
@@ -394,6 +409,10 @@ class KernelConnection:
         msg_id = str(parent.get("msg_id", ""))
         if message["header"]["msg_type"] == "status":
             self._on_status(content["execution_state"], msg_id, message)
+        elif message["header"]["msg_type"] == "execute_input":
+            self.runs_heard += 1
+            self.is_shared = self.is_shared or msg_id not in self._runs
+        self.note_use()
         run = self._runs.get(msg_id)
         if run is not None:
             run.messages += 1

@@ -22,6 +22,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── FileRefused
 │   ├── FileTooLarge
 │   ├── NotebookExists
+│   ├── KernelExists
 │   ├── StillOpen
 │   ├── ReadOnlyNotebook
 │   ├── UndoRefused
@@ -215,6 +216,16 @@ class FileTooLarge(Conflict):
 class NotebookExists(Conflict):
     def __init__(self, path: str) -> None:
         super().__init__(f"{path!r} exists already.", "Open it without create, or choose a path.")
+
+
+class KernelExists(Conflict):
+    def __init__(self, name: str, environment: str) -> None:
+        where = f" in {environment}" if environment else ""
+        super().__init__(
+            f"There is a kernel {name!r} already{where}.",
+            "Use it, or choose another name. To change its environment, call shutdown_kernel, "
+            "which loses its variables, then start_kernel.",
+        )
 
 
 class StillOpen(Conflict):

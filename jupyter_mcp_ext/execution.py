@@ -59,6 +59,8 @@ class Execution:
         self.file_id = ""
         self.label = "code"
         self.kernel_id = ""
+        self.source = ""
+        """What runs, once its turn has come."""
         self.status: Status = "queued"
         self.notes: list[str] = []
         self.failure: MCPExtensionError | None = None

@@ -17,6 +17,7 @@ from .agent import NOBODY, Agent, Author
 from .cell import Cell
 from .channels import Message, MessageHandler
 from .connection import InputHandler, KernelConnection, Run
+from .control import is_busy, subshell_of
 from .errors import (
     BrokenOff,
     ExecutionNotFound,
@@ -237,16 +238,17 @@ class Executor:
             if cell.type != "code":
                 raise WrongCellType(cell.label, cell.type, "code")
             document.check_writable()
-            source = execution.area.start(document, cell.id)
-            run = await self._execute_cell(execution, connection, document, source)
+            execution.source = execution.area.start(document, cell.id)
+            run = await self._execute_cell(execution, connection, document)
         self._finish(execution, run)
 
     async def _run_code(
         self, execution: Execution, code: str, kernel: str, while_busy: bool
     ) -> None:
         connection = await self._connection_for(execution, kernel)
-        if while_busy and await self._kernels.is_busy(connection):
-            subshell = await self._kernels.subshell_of(connection)
+        execution.source = code
+        if while_busy and await is_busy(connection):
+            subshell = await subshell_of(connection)
             execution.kernel_id = connection.kernel_id
             execution.is_submitted = execution.in_subshell = True
             run = await self._execute(execution, connection, code, subshell)
@@ -302,12 +304,12 @@ class Executor:
         execution: Execution,
         connection: KernelConnection,
         document: NotebookDocument,
-        source: str,
     ) -> Run:
         changed = asyncio.Event()
         handler = self._handler(execution, changed)
         async with self._writer.following(execution, document, changed):
-            run = await connection.execute(source, handler, on_input=self._input_handler(execution))
+            on_input = self._input_handler(execution)
+            run = await connection.execute(execution.source, handler, on_input=on_input)
         if document.ycell(execution.cell_id) is not None:
             execution.label = document.label(execution.cell_id)
             _set_next_inputs(run.content.get("payload") or [], execution.cell_id, document)

@@ -2,55 +2,49 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from itertools import count
 from logging import Logger
 from typing import Any
 
-from anyio import fail_after, move_on_after, sleep
+from anyio import fail_after, sleep
+from jupyter_server._tz import utcnow
 from jupyter_server.utils import ensure_async
 
 from .channels import Kernel, LocalKernel, new_context
 from .connection import KernelConnection
+from .control import INTERRUPT_GRACE_SECONDS, interrupt
 from .errors import (
-    InterruptFailed,
     InvalidRequest,
     KernelEnded,
+    KernelExists,
     KernelNotFound,
+    KernelProblem,
     KernelStartFailed,
-    NoSubshells,
     Unavailable,
 )
-from .gateway import RemoteKernel, is_behind_gateway, list_kernels, reaching
+from .external import ExternalKernels
+from .gateway import RemoteKernel, is_behind_gateway, reaching
+from .inventory import KernelInventory
+from .kernel_facts import KernelFacts
 from .sessions import NotebookSessions
 from .starts import Spawn, Starts
 
-INTERRUPT_GRACE_SECONDS = 5.0
-"""How long a kernel may take to become idle after an interrupt."""
+CONNECT_SECONDS = 10.0
+"""How long a kernel of another program may take to answer."""
 
 REMEMBERED_NOTEBOOKS = 1000
 """For how many notebooks it is known which kernel they had last."""
 
-FREE_SECONDS = 1.0
-"""Within which time a kernel that runs nothing takes a request."""
-
 NUDGES = 60
 NUDGE_SECONDS = 1.0
 
-SUBSHELLS = "kernel subshells"
-"""How kernels call them among their `supported_features`."""
-
-SUBSHELL_SECONDS = 5.0
-"""How long a kernel may take to make a sub-shell."""
-
 KERNEL_ACTIONS = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
 
-_NAME = re.compile(r"[\w.-]{1,50}")
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
+AN_AGENT = "an agent"
+"""Who started a kernel that a run needed."""
 
 
 class Kernels:
@@ -60,8 +54,17 @@ class Kernels:
     """
 
     def __init__(
-        self, settings: dict[str, Any], spawn: Spawn, start_timeout: float, log: Logger
+        self,
+        settings: dict[str, Any],
+        spawn: Spawn,
+        start_timeout: float,
+        idle_timeout: float,
+        external: ExternalKernels,
+        log: Logger,
     ) -> None:
+        self.idle_timeout = idle_timeout
+        """After how many idle seconds a kernel ends that agents started and left; 0 is never."""
+
         self._settings = settings
         self._start_timeout = start_timeout
         self._log = log
@@ -69,16 +72,19 @@ class Kernels:
         self._last_kernel: OrderedDict[str, str] = OrderedDict()
         self._spawn = spawn
         self._starts = Starts(spawn)
-        self._names: dict[str, str] = {}
+        self._named_starts = Starts(spawn)
+        self._inventory = KernelInventory(settings, external)
         self._sessions = NotebookSessions(settings)
         self._context = new_context()
         settings["event_logger"].add_listener(schema_id=KERNEL_ACTIONS, listener=self._on_action)
 
-    async def attached_to(self, path: str, kernel_name: str = "") -> KernelConnection:
+    async def attached_to(
+        self, path: str, kernel_name: str = "", starter: str = AN_AGENT
+    ) -> KernelConnection:
         """The kernel of the notebook's Jupyter session, started with a session if it has none.
 
         `kernel_name` is a kernelspec, or "" for the server's default; it only counts for a
-        start.
+        start, as does `starter`, the agent that needs it.
 
         Raises:
             KernelStartFailed: there is no such kernelspec, or the kernel does not answer.
@@ -86,7 +92,8 @@ class Kernels:
         connection = await self.attached(path)
         if connection is not None:
             return connection
-        kernel_id = await self._starts.join(path, partial(self._start_for, path, kernel_name))
+        starting = partial(self._start_for, path, kernel_name, starter)
+        kernel_id = await self._starts.join(path, starting)
         try:
             return await self._adopt(path, kernel_id, is_new=True)
         except KernelStartFailed:
@@ -106,35 +113,85 @@ class Kernels:
             self._connections.pop(kernel_id or "", None)
             return None
 
-    async def start(self, name: str, kernel_name: str, directory: str) -> KernelConnection:
+    async def start(
+        self, name: str, kernel_name: str, directory: str, starter: str
+    ) -> KernelConnection:
         """Start a kernel without a notebook, in a directory below the server's root.
 
-        `name` is what it will be called, also by others; "" chooses one.
+        `name` is what it will be called, also by others; "" chooses one. `starter` is the agent.
 
         Raises:
-            InvalidRequest: the name is no name, or another running kernel has it.
+            InvalidRequest: the name is no name, or that of a kernel that is starting.
+            KernelExists: a running kernel has it.
             KernelStartFailed: as `attached_to`.
         """
-        name = name or self._free_name()
-        if not _NAME.fullmatch(name) or _ID.match(name):
-            raise InvalidRequest(f"{name!r} is no name for a kernel.", "Use letters, digits, -_.")
-        if name in self._live_names() or f"kernel {name}" in self._starts:
-            raise InvalidRequest(f"There is a kernel {name!r} already.", "Choose another name.")
-        starting = partial(self._start_named, name, kernel_name, directory)
-        kernel_id = await self._starts.join(f"kernel {name}", starting)
+        if running := self._inventory.agents.names.get(name):
+            facts = await self.facts([running])
+            raise KernelExists(name, facts.get(running, KernelFacts()).environment)
+        name = self._inventory.agents.choose_name(name, self._named_starts.keys)
+        starting = partial(self._start_named, name, kernel_name, directory, starter)
+        kernel_id = await self._named_starts.join(name, starting)
         try:
             return await self._connect(kernel_id, is_new=True)
         except KernelStartFailed:
             await ensure_async(self._manager.shutdown_kernel(kernel_id, now=True))
             raise
 
+    async def connect(self, connection_file: str, name: str) -> KernelConnection:
+        """Connect to a kernel that another program started.
+
+        `connection_file` is as `ExternalKernels.find` takes it, `name` as in `start`.
+
+        Raises:
+            InvalidRequest: there is no such file, or the name cannot be given.
+            Unavailable: the kernel does not answer.
+        """
+        known = set(self._inventory.external)
+        kernel_id = await self._inventory.add(connection_file)
+        try:
+            self._inventory.agents.name(kernel_id, name, self._named_starts.keys)
+            with fail_after(CONNECT_SECONDS):
+                return await self._connect(kernel_id)
+        except (InvalidRequest, TimeoutError, KernelProblem) as error:
+            if kernel_id not in known:
+                self.disconnect(kernel_id)
+            if isinstance(error, InvalidRequest):
+                raise
+            raise Unavailable(
+                "The kernel of this connection file does not answer.", "Does its program still run?"
+            ) from error
+
+    def disconnect(self, kernel: str) -> str:
+        """Leave a kernel that was connected; it runs on. Returns its id.
+
+        Raises:
+            KernelNotFound: as `find`.
+            InvalidRequest: it was not connected.
+        """
+        kernel_id = self._inventory.id_of(kernel)
+        if kernel_id not in self._inventory.external:
+            raise InvalidRequest(
+                f"The kernel {kernel!r} was not connected by connect_kernel.",
+                "shutdown_kernel ends a kernel of this server.",
+            )
+        self._inventory.external.remove(kernel_id)
+        if kernel_id in self._connections:
+            self._drop(self._connections[kernel_id])
+        return kernel_id
+
     async def attach(self, path: str, kernel: str) -> KernelConnection:
         """Make a running kernel that of the notebook's Jupyter session; its old one runs on.
 
         Raises:
             KernelNotFound: as `find`.
+            Unavailable: Jupyter does not know the kernel.
         """
         connection = await self.find(kernel)
+        if connection.kernel_id in self._inventory.external:
+            raise Unavailable(
+                f"The kernel {kernel!r} belongs to another program.",
+                "Notebooks can have it where Jupyter is started with allow_external_kernels.",
+            )
         await self._sessions.attach(path, connection.kernel_id)
         self._remember(path, connection.kernel_id)
         return connection
@@ -145,33 +202,49 @@ class Kernels:
         Raises:
             KernelNotFound: none, or several.
         """
-        running = list(self._manager.list_kernel_ids())
-        if kernel not in running:
-            named = self._live_names().get(kernel)
-            fits = [named] if named else [i for i in running if kernel and i.startswith(kernel)]
-            if len(fits) != 1:
-                raise KernelNotFound(kernel)
-            kernel = fits[0]
-        return await self._connect(kernel)
+        return await self._connect(self._inventory.id_of(kernel))
 
     async def kernel_id_of(self, path: str) -> str | None:
         """The id of the kernel of the notebook's Jupyter session, None without one."""
         return await self._sessions.kernel_id_of(path)
 
     async def list(self) -> list[dict[str, Any]]:
-        """Jupyter's models of the running kernels, each with the `notebooks` attached to it."""
+        """As `describe`, of all running kernels, each with the `notebooks` attached to it."""
         notebooks = await self._sessions.notebooks()
-        with reaching(self._manager):
-            models = await list_kernels(self._manager)
         return [
-            self._with_name(model) | {"notebooks": notebooks.get(model["id"], [])}
-            for model in models
+            self._described(model) | {"notebooks": notebooks.get(model["id"], [])}
+            for model in await self._inventory.models()
         ]
 
     async def describe(self, kernel_id: str) -> dict[str, Any]:
-        """Jupyter's model of a running kernel (`id`, `name`, `execution_state`, ...), with the
-        name that an agent gave it as `given_name`, or ""."""
-        return self._with_name(await ensure_async(self._manager.kernel_model(kernel_id)))
+        """Jupyter's model of a running kernel: `id`, `name`, `execution_state` and so on.
+
+        With the name that an agent gave it as `given_name`, the agent that started it as
+        `started_by`, both "" if none did. `runs` have been heard since its start, or since it
+        became known to us. It `ends_after` so many idle seconds, 0 if never.
+        """
+        return self._described(await self._inventory.model(kernel_id))
+
+    async def facts(self, kernel_ids: Iterable[str]) -> dict[str, KernelFacts]:
+        """What the machine knows of these kernels, as far as they still run."""
+        return await self._inventory.facts(kernel_ids)
+
+    @property
+    def connections(self) -> tuple[KernelConnection, ...]:
+        """To the kernels that agents have used."""
+        return tuple(self._connections.values())
+
+    @property
+    def jupyter_idle_timeout(self) -> float:
+        """After how many seconds Jupyter itself ends an idle kernel; 0 is never."""
+        return float(max(getattr(self._manager, "cull_idle_timeout", 0), 0))
+
+    def note_activity(self, connection: KernelConnection) -> None:
+        """Let Jupyter know that the kernel is in use."""
+        # A `notify_connect` would do that too, but Jupyter keeps what a kernel prints for a person
+        # who reloads the page only while it counts no connection.
+        if connection.kernel_id in self._manager:
+            self._manager.get_kernel(connection.kernel_id).last_activity = utcnow()
 
     async def kernelspecs(self) -> dict[str, dict[str, Any]]:
         """What could be started: names to the contents of their `kernel.json`."""
@@ -195,44 +268,9 @@ class Kernels:
         """Interrupt what runs and see it end; False when nothing was running.
 
         Raises:
-            InterruptFailed: the kernel is still busy after INTERRUPT_GRACE_SECONDS.
+            InterruptFailed: it still runs after INTERRUPT_GRACE_SECONDS.
         """
-        was_busy = await self.is_busy(connection)
-        running = connection.running
-        connection.note_interrupt()
-        with move_on_after(INTERRUPT_GRACE_SECONDS):
-            await self._send_interrupt(connection)
-            await connection.wait_ended(running)
-        is_unknown = was_busy and not running
-        if running & connection.running or (
-            is_unknown and not await connection.is_free(INTERRUPT_GRACE_SECONDS)
-        ):
-            raise InterruptFailed(connection.kernel_id, INTERRUPT_GRACE_SECONDS)
-        return was_busy
-
-    async def is_busy(self, connection: KernelConnection) -> bool:
-        """Whether the kernel runs something, also what began before we were connected."""
-        if connection.running or connection.turn.locked():
-            return True
-        return not await connection.is_free(FREE_SECONDS)
-
-    async def subshell_of(self, connection: KernelConnection) -> str:
-        """The id of a sub-shell of ours, in which code runs beside what the kernel runs.
-
-        Raises:
-            NoSubshells: this kernel has none.
-        """
-        has_subshells = SUBSHELLS in connection.info.get("supported_features", [])
-        async with connection.making_subshell:
-            if has_subshells and not connection.subshell:
-                with suppress(TimeoutError):
-                    reply = await connection.request(
-                        "create_subshell_request", {}, SUBSHELL_SECONDS
-                    )
-                    connection.subshell = str(reply.get("subshell_id", ""))
-        if not connection.subshell:
-            raise NoSubshells(connection.kernel_id)
-        return connection.subshell
+        return await interrupt(connection, partial(self._send_interrupt, connection))
 
     async def restart(self, connection: KernelConnection) -> None:
         """Restart the kernel and wait until it answers. What ran ends as died.
@@ -296,38 +334,41 @@ class Kernels:
         self._remember(path, kernel_id)
         return connection
 
-    async def _start_for(self, path: str, kernel_name: str) -> str:
+    async def _start_for(self, path: str, kernel_name: str, starter: str) -> str:
         name, _ = await self.kernelspec(kernel_name)
         with reaching(self._manager):
-            return await self._sessions.start(path, name)
+            kernel_id = await self._sessions.start(path, name)
+        self._inventory.agents.note_start(kernel_id, starter)
+        return kernel_id
 
-    async def _start_named(self, name: str, kernel_name: str, directory: str) -> str:
+    async def _start_named(self, name: str, kernel_name: str, directory: str, starter: str) -> str:
         spec, _ = await self.kernelspec(kernel_name)
         started = self._manager.start_kernel(kernel_name=spec, path=directory)
         with reaching(self._manager):
             kernel_id = str(await ensure_async(started))
-        self._names[name] = kernel_id
+        self._inventory.agents.give_name(name, kernel_id)
+        self._inventory.agents.note_start(kernel_id, starter)
         return kernel_id
 
-    def _free_name(self) -> str:
-        names = (f"scratch-{number}" for number in count(1))
-        taken = self._live_names()
-        return next(n for n in names if n not in taken and f"kernel {n}" not in self._starts)
-
-    def _with_name(self, model: Mapping[str, Any]) -> dict[str, Any]:
-        names = [name for name, id_ in self._live_names().items() if id_ == model["id"]]
-        connection = self._connections.get(model["id"])
+    def _described(self, model: Mapping[str, Any]) -> dict[str, Any]:
+        agents, connection = self._inventory.agents, self._connections.get(model["id"])
         state = model.get("execution_state", "unknown")
-        is_stale = state == "starting" or is_behind_gateway(self._manager)
-        if is_stale and connection is not None and connection.is_ready:
+        is_heard = connection is not None and connection.is_ready
+        # Jupyter does not listen to kernels of other programs, hears a new one later, and asks a
+        # gateway only now and then.
+        is_unsure = state in ("starting", "unknown") or is_behind_gateway(self._manager)
+        if connection is not None and is_heard and (is_unsure or not connection.owns_kernel):
             state = "busy" if connection.running else "idle"
-        return {**model, "execution_state": state, "given_name": "".join(names)}
-
-    def _live_names(self) -> dict[str, str]:
-        """The names that agents gave to kernels that still run, and the kernels' ids."""
-        running = set(self._manager.list_kernel_ids())
-        self._names = {name: id_ for name, id_ in self._names.items() if id_ in running}
-        return self._names
+        starter = agents.starter_of(model["id"])
+        is_left_to_agents = starter and connection is not None and not connection.is_shared
+        return {
+            **model,
+            "execution_state": state,
+            "given_name": agents.name_of(model["id"]),
+            "started_by": starter,
+            "runs": 0 if connection is None else connection.runs_heard,
+            "ends_after": self.idle_timeout if is_left_to_agents else 0,
+        }
 
     def _remember(self, path: str, kernel_id: str) -> None:
         self._last_kernel[path] = kernel_id
@@ -347,13 +388,12 @@ class Kernels:
     async def _connect(self, kernel_id: str, *, is_new: bool = False) -> KernelConnection:
         connection = self._connections.get(kernel_id)
         if connection is None:
-            manager = self._manager.get_kernel(kernel_id)
+            manager = self._inventory.manager_of(kernel_id)
             connection = KernelConnection(kernel_id, self._access(manager))
             self._connections[kernel_id] = connection
-            if not is_behind_gateway(manager):
-                self._spawn(partial(self._nudge, connection))
-            self._manager.add_restart_callback(kernel_id, connection.lose, "restart")
-            self._manager.add_restart_callback(kernel_id, partial(self._drop, connection), "dead")
+            if kernel_id not in self._inventory.external:
+                self._follow(connection, manager)
+        connection.note_use()
         await self.wait_ready(connection, is_new=is_new)
         return connection
 
@@ -361,6 +401,14 @@ class Kernels:
         if is_behind_gateway(manager):
             return RemoteKernel(manager, self._spawn, self._log)
         return LocalKernel(manager, self._context, self._log)
+
+    def _follow(self, connection: KernelConnection, manager: Any) -> None:
+        """Hear from Jupyter what becomes of the kernel."""
+        if not is_behind_gateway(manager):
+            self._spawn(partial(self._nudge, connection))
+        ended, kernel_id = partial(self._drop, connection), connection.kernel_id
+        self._manager.add_restart_callback(kernel_id, connection.lose, "restart")
+        self._manager.add_restart_callback(kernel_id, ended, "dead")
 
     async def _nudge(self, connection: KernelConnection) -> None:
         """Make a new kernel say something until Jupyter hears it.

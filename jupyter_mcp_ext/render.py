@@ -14,10 +14,11 @@ from typing import Any
 from mcp_types import ResourceLink
 
 from .cell import Cell
+from .kernel_facts import KernelFacts
 from .output_blocks import Block, Item, Limits, encodable, fitted, to_blocks
 from .output_parts import format_size, is_error, summary
 from .search import Found, Match
-from .text import count, excerpt, printable, quote, terminal_lines
+from .text import count, duration, excerpt, printable, quote, terminal_lines
 
 RunSection = tuple[str, Sequence[Any], str, ResourceLink | None]
 """What is said of a run, its outputs, the call that shows more, and where they are whole."""
@@ -141,6 +142,22 @@ def kernel(model: Mapping[str, Any]) -> str:
     given = f"{name}: " if (name := model.get("given_name")) else ""
     state = model.get("execution_state", "unknown")
     return f"{given}{model['name']} {model['id']} {state}{notebooks}"
+
+
+def kernel_facts(model: Mapping[str, Any], facts: KernelFacts) -> str:
+    """A line on what is known of it, from its model and from the machine; "" if nothing is."""
+    seconds, memory = facts.uptime_seconds, facts.memory_bytes
+    known = [
+        "" if seconds is None else f"up {duration(seconds)}",
+        count(runs, "run") if (runs := model.get("runs")) else "",
+        "" if memory is None else format_size(memory),
+        "" if facts.pid is None else f"pid {facts.pid}",
+        facts.environment,
+        f"started by {who}" if (who := model.get("started_by")) else "",
+        f"ends after {duration(idle)} idle" if (idle := model.get("ends_after")) else "",
+        f"connection file {facts.connection_file}" if facts.connection_file else "",
+    ]
+    return printable(f"  {', '.join(filter(None, known))}".rstrip())
 
 
 def variables(listing: Mapping[str, Any], limits: Limits) -> str:

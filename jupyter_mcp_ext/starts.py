@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
 Spawn = Callable[[Callable[[], Awaitable[None]]], None]
@@ -18,8 +18,10 @@ class Starts:
         self._spawn = spawn
         self._futures: dict[str, asyncio.Future[str]] = {}
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._futures
+    @property
+    def keys(self) -> Collection[str]:
+        """Of the starts that go on."""
+        return self._futures.keys()
 
     async def join(self, key: str, start: Callable[[], Awaitable[str]]) -> str:
         """What `start` returns or raises, or the start that goes on under this key."""

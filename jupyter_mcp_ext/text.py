@@ -168,6 +168,14 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def duration(seconds: float) -> str:
+    """`42 s`, `5 min`, `3 h`, `2 days`: in the largest unit of which there are two."""
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def narrow_table(lines: list[str]) -> tuple[list[str], str]:
     """A wide table without its last columns, and a note that counts them ("" if uncut).
 

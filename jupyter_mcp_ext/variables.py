@@ -11,8 +11,8 @@ from typing import Any
 from anyio import fail_after
 
 from .connection import KernelConnection
+from .control import is_busy, subshell_of
 from .errors import InvalidRequest, Unavailable
-from .kernel import Kernels
 
 ANSWER_SECONDS = 10.0
 """How long a kernel may take to describe its variables."""
@@ -30,9 +30,6 @@ _RUN = """(lambda scope: (
 
 class Variables:
     """Asks kernels about their variables, also while they are busy if they have sub-shells."""
-
-    def __init__(self, kernels: Kernels) -> None:
-        self._kernels = kernels
 
     async def list(self, connection: KernelConnection, pattern: str) -> dict[str, Any]:
         """`variables`, of which each has `name`, `type`, `extent`, `size` (bytes) and `text`, and
@@ -86,8 +83,7 @@ class Variables:
                 "Ask for them with execute_code.",
             )
         expression = _RUN.format(code=_snippet(), function=function, argument=argument)
-        is_busy = await self._kernels.is_busy(connection)
-        subshell = await self._kernels.subshell_of(connection) if is_busy else ""
+        subshell = await subshell_of(connection) if await is_busy(connection) else ""
         try:
             with fail_after(ANSWER_SECONDS):
                 result = await connection.evaluate(expression, subshell=subshell)

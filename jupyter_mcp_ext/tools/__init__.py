@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import cells, execution, files, history, kernels, notebooks
+from . import cells, execution, external, files, history, kernels, notebooks
 
 TOOLSETS = (
     notebooks.TOOLSET,
@@ -11,4 +11,5 @@ TOOLSETS = (
     kernels.TOOLSET,
     files.TOOLSET,
     history.TOOLSET,
+    external.TOOLSET,
 )

@@ -100,7 +100,8 @@ async def execute_code(
 ) -> list[Block]:
     """Run code without a trace in the notebook, on its kernel or on the named one.
 
-    Takes what a cell takes: %magics, !shell, %%bash. With while_busy=true it runs beside what
+    Takes what a cell takes: %magics, !shell, %%bash; %pip installs packages, in a uv environment
+    !uv pip. With while_busy=true it runs beside what
     the kernel runs now.
     """
     if bool(notebook) == bool(kernel):

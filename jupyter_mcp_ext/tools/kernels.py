@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .. import render
+from ..kernel_facts import KernelFacts
 from .toolset import (
     CONTROL_KERNELS,
     EXECUTE,
@@ -27,17 +28,24 @@ TOOLSET = Toolset("kernels")
     "List kernels", read_only=True, destructive=False, idempotent=True, needs=[SEE_KERNELS]
 )
 async def list_kernels(context: ToolContext) -> str:
-    """List running kernels with their notebooks, and kernelspecs that can be started."""
-    kernels = context.services.kernels
-    models = await kernels.list()
+    """List running kernels with their notebooks, and what can be started."""
+    services = context.services
+    models = await services.kernels.list()
+    facts = await services.kernels.facts(model["id"] for model in models)
     if not await context.may(READ):
         models = [model | {"notebooks": []} for model in models]
-    running = [render.kernel(model) for model in models]
+    running = []
+    for model in models:
+        running += [render.kernel(model)]
+        running += [render.kernel_facts(model, facts.get(model["id"], KernelFacts()))]
     specs = [
         f"{name}: {spec['display_name']} ({spec['language']})"
-        for name, spec in (await kernels.kernelspecs()).items()
+        for name, spec in (await services.kernels.kernelspecs()).items()
     ]
-    return "\n".join(["running:", *(running or ["none"]), "can be started:", *(specs or ["none"])])
+    if names := await services.environments.names():
+        specs.append(f"environments: {', '.join(names)}")
+    lines = ["running:", *(running or ["none"]), "can be started:", *(specs or ["none"])]
+    return "\n".join(filter(None, lines))
 
 
 @TOOLSET.tool(
@@ -61,7 +69,8 @@ async def start_kernel(
     if environment:
         await context.require(EXECUTE)
     spec = await services.environments.kernelspec(environment, services.contents.on_disk(directory))
-    connection = await services.kernels.start(name, spec, directory)
+    starter = context.agent.title
+    connection = await services.kernels.start(name, spec, directory, starter)
     model = await services.kernels.describe(connection.kernel_id)
     return f"Started {render.kernel(model)}."
 

@@ -41,6 +41,11 @@ from .toolset import (
     rendered,
 )
 
+OTHER_KERNEL = (
+    "\nIt runs already, so kernel_name was not used. shutdown_kernel loses its variables; then "
+    "open_notebook starts the other one."
+)
+
 TOOLSET = Toolset("notebooks", "Start with open_notebook or read_notebook.")
 
 
@@ -126,10 +131,12 @@ async def _kernel_for(
         connection = await kernels.attach(document.path, kernel)
     elif await context.may(EXECUTE):
         name = kernel_name or document.kernelspec_name
-        connection = await kernels.attached_to(document.path, name)
+        connection = await kernels.attached_to(document.path, name, context.agent.title)
     else:
         return "none for this login, which may not execute kernels"
-    return render.kernel(await kernels.describe(connection.kernel_id))
+    model = await kernels.describe(connection.kernel_id)
+    is_other = kernel_name not in ("", model["name"])
+    return f"{render.kernel(model)}{OTHER_KERNEL if is_other else ''}"
 
 
 @TOOLSET.tool("Read notebook", read_only=True, destructive=False, idempotent=True, needs=[READ])

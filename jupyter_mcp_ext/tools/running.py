@@ -14,12 +14,13 @@ from typing import Any, Literal
 from anyio import get_cancelled_exc_class, move_on_after
 
 from .. import render
+from ..control import INTERRUPT_GRACE_SECONDS
 from ..elicitation import NotAsked
 from ..errors import MCPExtensionError, NotPermitted
 from ..execution import Execution, Prompt
-from ..kernel import INTERRUPT_GRACE_SECONDS
 from ..links import cell_link
 from ..output_blocks import Block
+from ..shell_commands import command_in
 from ..text import printable
 from .toolset import EXECUTE, READ, SEE_KERNELS, ToolContext, rendered
 
@@ -48,6 +49,9 @@ NO_INPUT = (
 NO_PASSWORD = (
     "It asked for a password, which must not pass through an agent. The person can run it in "
     "JupyterLab."
+)
+FOR_THE_SHELL = (
+    "If `{command}` is for the shell, write !{command}; for several lines, begin with %%bash."
 )
 NOT_ANSWERED = "The person gave no answer to its input()."
 
@@ -229,6 +233,8 @@ def _run(execution: Execution) -> render.RunSection:
         lines.append(hint.format(id=execution.id))
     if any(output.get("ename") == "StdinNotImplementedError" for output in outputs):
         lines.append(NO_INPUT)
+    if execution.status == "error" and (command := command_in(execution.source, outputs)):
+        lines.append(FOR_THE_SHELL.format(command=printable(command[:MAX_PROMPT_CHARS])))
     if omitted := execution.area.omitted:
         lines.append(f"{omitted} bytes of output came after the notebook's bound and were dropped.")
     call = f"get_execution({execution.id!r}, max_chars=...)"

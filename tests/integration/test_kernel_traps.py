@@ -70,14 +70,20 @@ class Person:
 
 
 @asynccontextmanager
-async def join_kernel(server: Server, kernel_id: str) -> AsyncIterator[Person]:
+async def join_kernel(
+    server: Server, kernel_id: str, session_id: str = ""
+) -> AsyncIterator[Person]:
+    """Connect as a page of a browser, or again as the page of that session."""
     base = server.url.replace("http", "ws", 1)
-    query = f"session_id={uuid4().hex}&token={server.token}"
+    query = f"session_id={session_id or uuid4().hex}&token={server.token}"
     socket = await websocket_connect(f"{base}api/kernels/{kernel_id}/channels?{query}")
     try:
         yield Person(socket)
     finally:
         socket.close()
+        with anyio.move_on_after(5, shield=True):
+            while await socket.read_message() is not None:
+                pass
 
 
 async def start_session(server: Server, notebook: str) -> str:

@@ -308,6 +308,8 @@ CHANGING: list[tuple[str, dict[str, Any], str]] = [
     ("start_kernel", {}, "write kernels"),
     ("restart_kernel", {"notebook": "{path}"}, "write kernels"),
     ("shutdown_kernel", {"notebook": "{path}"}, "write kernels"),
+    ("connect_kernel", {"connection_file": "a.json"}, "write kernels"),
+    ("disconnect_kernel", {"kernel": "{kernel}"}, "write kernels"),
     ("open_notebook", {"notebook": "{path}", "kernel": "{kernel}"}, "write sessions"),
     ("close_notebook", {"notebook": "{path}", "shutdown_kernel": True}, "write kernels"),
 ]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import anyio
 import pytest
 
 from ..agent import HANDSHAKE, Agent, connect_agent, execution_in, text
 from ..server import Server
+from .test_executions import add_kernelspec
 
 pytestmark = pytest.mark.anyio
 
@@ -123,3 +127,21 @@ async def test_kernels_without_a_name_start_at_once(agent: Agent) -> None:
         for _ in range(3):
             tasks.start_soon(start)
     assert len({answer.split(":")[0] for answer in answers}) == 3
+
+
+async def test_the_start_of_a_kernel_holds_up_no_other(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    server = await start_server(module="jupyter_server")
+    add_kernelspec(tmp_path / "server1", "mute", "sleep", "60")
+    async with connect_agent(server.mcp_url, server.token) as agent:
+        await agent.tell("start_kernel", name="one")
+        async with anyio.create_task_group() as tasks:
+            mute = {"name": "slow", "environment": "mute"}
+            tasks.start_soon(partial(agent.call, "start_kernel", **mute))
+            with anyio.fail_after(20):
+                while "slow: mute" not in await agent.tell("list_kernels"):
+                    await anyio.lowlevel.checkpoint()
+                assert "| 5" in await run(agent, "one", "5")
+                await agent.tell("start_kernel", name="two")
+            tasks.cancel_scope.cancel()

@@ -15,12 +15,12 @@ import pytest
 import tornado.web
 
 from jupyter_mcp_ext import (
+    control,
     environments,
     errors,
     executor,
     gateway,
     handlers,
-    kernel,
     room,
     server,
     tools,
@@ -123,7 +123,7 @@ def quoted_texts() -> list[str]:
         str(errors.TextNotFound("Cell [1] 77b0e5d2", "import numpy")),
         str(errors.AmbiguousMatch("Cell [1] 77b0e5d2", "x", 3)),
         str(errors.RemovalNotConfirmed(12, 14)),
-        str(errors.InterruptFailed("0f9c2d4e", kernel.INTERRUPT_GRACE_SECONDS)),
+        str(errors.InterruptFailed("0f9c2d4e", control.INTERRUPT_GRACE_SECONDS)),
         running.NEXT_CALL["kernel_died"],
         executor.LOST_VARIABLES,
         str(errors.KernelStartFailed("python4", "there is no such kernelspec", ["python3"])),

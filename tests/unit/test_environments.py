@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_mcp_ext.environments import environment_at
+from jupyter_mcp_ext.layouts import environment_at
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX layouts")
 

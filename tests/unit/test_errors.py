@@ -108,6 +108,12 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "'a.ipynb' exists already. Open it without create, or choose a path.",
     ),
     (
+        errors.KernelExists("etl", "venv /envs/a"),
+        "There is a kernel 'etl' already in venv /envs/a. Use it, or choose another name. To "
+        "change its environment, call shutdown_kernel, which loses its variables, then "
+        "start_kernel.",
+    ),
+    (
         errors.ReadOnlyNotebook("a.ipynb"),
         "'a.ipynb' is read-only: a change could not be saved. execute_code runs code without "
         "changing it.",

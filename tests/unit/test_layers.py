@@ -20,20 +20,22 @@ LAYERS = [
     {"search"},
     {"output_blocks"},
     {"output_parts"},
-    {"images", "text", "links"},
-    {"executor", "variables", "readings"},
+    {"images", "text", "links", "shell_commands"},
+    {"executor", "variables", "keeper", "readings"},
     {"output_writer"},
     {"execution"},
     {"files"},
     {"text_rooms"},
     {"outputs", "room", "kernel", "environments", "presence"},
-    {"sessions"},
+    {"sessions", "inventory", "overlay", "control"},
+    {"agent_kernels", "kernel_facts", "external"},
     {"notebook", "connection", "contents"},
     {"gateway"},
     {"channels", "snippets", "starts", "stream_text"},
     {"undo", "snapshots", "carets"},
     {"cell", "cell_index"},
     {"references", "text_edits", "journal", "people"},
+    {"layouts"},
     {"errors", "agent"},
 ]
 """From top to bottom; a module may import any layer below its own."""
@@ -45,6 +47,7 @@ HOMES = {
         *("elicitation", "sending"),
     },
     "PIL": {"images"},
+    "psutil": {"kernel_facts"},
     "traitlets": {"app", "cli"},
     "tornado": {"handlers", "contents", "sessions", "channels", "gateway"},
     "jupyter_server_ydoc": {"room"},
@@ -54,7 +57,7 @@ HOMES = {
     },
     "jupyter_ydoc": {"notebook"},
     "zmq": {"channels"},
-    "jupyter_client": {"channels", "gateway"},
+    "jupyter_client": {"channels", "external", "gateway", "kernel_facts"},
 }
 """Which modules may import a package; packages that are not here may be imported anywhere."""
 
@@ -112,6 +115,7 @@ def test_foreign_apis_stay_in_their_homes() -> None:
 
 
 def test_loading_the_extension_loads_no_sdk() -> None:
-    code = "import sys, jupyter_mcp_ext.app; print({'mcp', 'pydantic', 'PIL'} & {*sys.modules})"
+    late = {"mcp", "pydantic", "PIL", "psutil"}
+    code = f"import sys, jupyter_mcp_ext.app; print({late} & {{*sys.modules}})"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

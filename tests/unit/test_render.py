@@ -16,9 +16,10 @@ from PIL import Image
 
 from jupyter_mcp_ext import render, sending
 from jupyter_mcp_ext.cell import Cell
+from jupyter_mcp_ext.kernel_facts import KernelFacts
 from jupyter_mcp_ext.links import cell_link
 from jupyter_mcp_ext.output_blocks import Limits
-from jupyter_mcp_ext.text import markup_lines, terminal_lines
+from jupyter_mcp_ext.text import duration, markup_lines, terminal_lines
 
 LIMITS = Limits()
 STATUS_LINE = "[3] cell0003  status: ok  execution: r7  12 ms"
@@ -650,6 +651,24 @@ def test_a_full_reading_shares_one_budget_and_names_the_call_for_each_cut_cell()
 def test_a_kernel_is_one_line() -> None:
     model = {"name": "python3", "id": "0a1b", "execution_state": "idle", "notebooks": ["a.ipynb"]}
     assert render.kernel(model) == "python3 0a1b idle, notebooks: a.ipynb"
+
+
+def test_what_is_known_of_a_kernel_is_one_line() -> None:
+    facts = KernelFacts(12, 7_300.0, 85_400_000, "venv /envs/a", "/run/kernel-0a1b.json")
+    model = {"runs": 1, "started_by": "Claude Code", "ends_after": 86_400.0}
+    assert render.kernel_facts(model, facts) == (
+        "  up 2 h, 1 run, 85 MB, pid 12, venv /envs/a, started by Claude Code, "
+        "ends after 24 h idle, connection file /run/kernel-0a1b.json"
+    )
+    assert render.kernel_facts({"runs": 0, "started_by": ""}, KernelFacts()) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "0 s"), (119, "119 s"), (120, "2 min"), (7_199, "119 min"), (172_800, "2 days")],
+)
+def test_a_time_has_the_largest_unit_of_which_there_are_two(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
 
 
 def block(text: str) -> TextContent:

@@ -50,8 +50,8 @@ def test_no_snapshot_is_left_of_a_tool_that_is_gone() -> None:
 def test_the_surface_stays_within_its_budget() -> None:
     sizes = {tool.name: sent_bytes(tool) for tool in TOOLS}
     assert max(sizes.values()) <= MAX_TOOL_BYTES, sizes
-    by_default = [each for each in TOOLSETS if each.name not in app.ON_REQUEST]
-    assert sum(sizes[tool.name] for each in by_default for tool in each.tools) <= MAX_LIST_BYTES
+    default = [toolset for toolset in TOOLSETS if toolset.name not in app.OFF_BY_DEFAULT]
+    assert sum(sizes[tool.name] for each in default for tool in each.tools) <= MAX_LIST_BYTES
     instructions = [INSTRUCTIONS, *(toolset.instructions for toolset in TOOLSETS)]
     assert len(" ".join(instructions).encode()) <= MAX_INSTRUCTIONS_BYTES
 
