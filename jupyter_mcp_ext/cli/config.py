@@ -10,7 +10,8 @@ from traitlets import Unicode
 
 from .. import __version__
 from ..clients import Connection, format_claude_command, format_json
-from .servers import NoConnection, RunningServer, check_endpoint, running_servers, server_at
+from .probe import check_endpoint
+from .servers import NoConnection, find_server
 
 
 class ConfigCommand(JupyterApp):
@@ -34,42 +35,12 @@ jupyter mcp config --url=http://localhost:8889/  # this one; JUPYTER_TOKEN is us
     def start(self) -> None:
         super().start()
         try:
-            connection = self._server().connection()
+            directory = Path(self.extra_args[0]) if self.extra_args else None
+            connection = find_server(self.url, directory).connection()
             check_endpoint(connection)
         except NoConnection as error:
             sys.exit(f"jupyter mcp config: {error}")
         print_connection(connection)
-
-    def _server(self) -> RunningServer:
-        servers = running_servers()
-        if self.url:
-            return server_at(self.url, servers)
-        if self.extra_args:
-            return choose_server(servers_of(Path(self.extra_args[0]), servers))
-        return choose_server(servers_of(Path.cwd(), servers) or servers)
-
-
-def servers_of(directory: Path, servers: list[RunningServer]) -> list[RunningServer]:
-    """The servers whose root is the nearest one above `directory`, or `directory` itself."""
-    path = directory.resolve()
-    above = [each for each in servers if path.is_relative_to(each.root)]
-    deepest = max((len(each.root.parts) for each in above), default=0)
-    return [each for each in above if len(each.root.parts) == deepest]
-
-
-def choose_server(candidates: list[RunningServer]) -> RunningServer:
-    """The only candidate.
-
-    Raises:
-        NoConnection: there is none, or more than one; they are listed.
-    """
-    if len(candidates) == 1:
-        return candidates[0]
-    if not candidates:
-        start = "start one with `jupyter mcp lab`"
-        raise NoConnection(f"no running Jupyter server has this directory; {start}")
-    lines = "".join(f"\n  --url={each.url}  (serves {each.root})" for each in candidates)
-    raise NoConnection(f"more than one Jupyter server runs, name one:{lines}")
 
 
 def print_connection(connection: Connection) -> None:

@@ -9,7 +9,8 @@ from jupyter_server.serverapp import ServerApp
 from jupyterlab.labapp import LabApp
 
 from .config import print_connection
-from .servers import NoConnection, RunningServer, check_endpoint
+from .probe import check_endpoint
+from .servers import NoConnection, RunningServer
 
 
 class MCPLabApp(LabApp):  # type: ignore[misc]

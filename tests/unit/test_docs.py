@@ -15,7 +15,7 @@ import pytest
 import tornado.web
 
 from jupyter_mcp_ext import channels, errors, executor, handlers, kernel, room, server, tools
-from jupyter_mcp_ext.cli import config, servers
+from jupyter_mcp_ext.cli import probe, servers
 from jupyter_mcp_ext.clients import Connection
 from jupyter_mcp_ext.tools import TOOLSETS, running
 
@@ -100,12 +100,12 @@ def quoted_texts() -> list[str]:
     with pytest.raises(errors.InvalidRequest) as outside:
         room.clean_path("../analysis.ipynb")
     with pytest.raises(servers.NoConnection) as no_server:
-        config.choose_server([])
+        servers.choose_server([])
     return [
         handlers.LOGIN_HINT,
         f"The request has more than {handlers.MAX_BODY_BYTES} bytes.",
         str(no_server.value),
-        servers._login_problem(connection),
+        probe._login_problem(connection),
         str(errors.NotebookNotFound("analysis.ipynb", "it does not exist")),
         str(outside.value),
         str(errors.NotANotebook("analysis.ipynb", "it is a directory")),
@@ -152,7 +152,7 @@ LITERALS: list[tuple[ModuleType, tuple[str, ...]]] = [
 def test_the_troubleshooting_page_quotes_what_the_code_says() -> None:
     failed = " failed inside the Jupyter server; its log has the reason."
     assert failed in literals(server)
-    assert "the server has nothing at " in literals(servers)
+    assert "the server has nothing at " in literals(probe)
     for module, parts in LITERALS:
         assert literals(module) >= set(parts), module.__name__
     texts = [*quoted_texts(), f"insert_cell{failed}", *(" ".join(parts) for _, parts in LITERALS)]
@@ -190,7 +190,8 @@ def test_the_recipes_are_valid_json() -> None:
     recipes = blocks(read("clients.md"), "json")
     assert recipes
     for recipe in recipes:
-        assert "/mcp" in json.dumps(json.loads(recipe))
+        text = json.dumps(json.loads(recipe))
+        assert "/mcp" in text or '"mcp", "stdio"' in text
 
 
 def anchors(page: Path) -> set[str]:
