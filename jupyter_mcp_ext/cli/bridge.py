@@ -17,7 +17,7 @@ from anyio import CancelScope, Event, create_task_group, move_on_after, sleep
 from httpx2 import HTTPError, Response
 
 from ..clients import Connection
-from .endpoint import Endpoint, Session, http_client, lines_in
+from .endpoint import Endpoint, Session, http_client, messages_in
 from .messages import CONNECTION_LOST, Message, NotAMessage, error_line
 from .servers import NoConnection
 from .waits import Waits
@@ -128,8 +128,7 @@ class Bridge:
             if response.is_error:
                 self._write(await _refusal(message, response))
                 return True
-            async for line in lines_in(response):
-                body = json.loads(line)
+            async for line, body in messages_in(response):
                 is_answer = "method" not in body
                 if is_answer:
                     self._learn(message, response, body)
@@ -158,7 +157,7 @@ class Bridge:
                     listens.set()
                     if response.status_code != 200:
                         return
-                    async for line in lines_in(response):
+                    async for line, _ in messages_in(response):
                         self._write(line)
                 await sleep(REOPEN_SECONDS)
         except HTTPError:
@@ -169,9 +168,9 @@ class Bridge:
 
 async def _refusal(message: Message, response: Response) -> str:
     """A response with an error status, as the answer to the message."""
-    with suppress(ValueError, KeyError, TypeError):
-        body = json.loads(await response.aread())
-        return json.dumps({"jsonrpc": "2.0", "id": message.id, "error": body["error"]})
+    async for _, body in messages_in(response):
+        if "error" in body:
+            return json.dumps({"jsonrpc": "2.0", "id": message.id, "error": body["error"]})
     text = f"The Jupyter server, or a proxy before it, answers with status {response.status_code}"
     return error_line(message.id, CONNECTION_LOST, f"{text} and no reason. Is it running?")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,14 +114,19 @@ class Endpoint:
                 return  # Another message has done it meanwhile.
             self.session = Session(await to_thread.run_sync(self._find))
             if self._handshake and lost.id:
+                # It keeps the lost id until it has one, so that the next message tries again.
+                self.session.id, self.session.version = lost.id, lost.version
                 await self._begin(self.session, self._handshake)
 
     async def _begin(self, session: Session, handshake: Message) -> None:
-        async with self._send(handshake.with_id("handshake"), session) as response:
-            async for line in lines_in(response):
-                answer = json.loads(line)
+        first = Session(session.connection)
+        async with self._send(handshake.with_id("handshake"), first) as response:
+            async for _, answer in messages_in(response):
                 if "result" in answer:
                     _agree(session, response, answer["result"])
+                    break
+            else:
+                return
         await self._tell(INITIALIZED, session)
         await self._on_session(session)
         for subscription in self._subscriptions.values():
@@ -145,19 +150,23 @@ def http_client() -> AsyncClient:
     )
 
 
-async def lines_in(response: Response) -> AsyncIterator[str]:
-    """The messages in a response, a line each."""
+async def messages_in(response: Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """The messages in a response, each as a line and as what it says; nothing else."""
+    async for text in _texts_in(response):
+        # Within the strings of JSON there are no ends of lines.
+        line = text.replace("\r", " ").replace("\n", " ")
+        with suppress(ValueError):
+            body = json.loads(line)
+            if isinstance(body, dict):
+                yield line, body
+
+
+async def _texts_in(response: Response) -> AsyncIterator[str]:
     if response.headers.get("Content-Type", "").startswith("text/event-stream"):
         async for event in EventSource(response, max_event_size=None):
-            if event.data:
-                yield _one_line(event.data)
-    elif body := (await response.aread()).strip():
-        yield _one_line(body.decode(errors="replace"))
-
-
-def _one_line(text: str) -> str:
-    # Within the strings of JSON there are no such characters.
-    return text.replace("\r", " ").replace("\n", " ")
+            yield event.data
+    else:
+        yield (await response.aread()).decode(errors="replace")
 
 
 def _agree(session: Session, response: Response, result: dict[str, Any]) -> None:

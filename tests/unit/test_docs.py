@@ -167,6 +167,13 @@ def test_the_read_only_authorizer_is_the_one_that_is_tested() -> None:
     assert ast.dump(ast.parse(example)) == ast.dump(ast.parse(tested[1]))
 
 
+def test_the_hub_page_shows_what_the_tests_run() -> None:
+    authorizer = next(text for text in blocks(read("jupyterhub.md"), "python") if "class R" in text)
+    tested = (ROOT / "tests/hub/read_only_tokens.py").read_text(encoding="utf-8")
+    body = ast.parse(tested).body[1:]  # Without its docstring.
+    assert ast.dump(ast.Module(body, [])) == ast.dump(ast.parse(authorizer))
+
+
 def test_the_tests_that_the_security_page_names_exist() -> None:
     files = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     existing = set(re.findall(r"^(?:async )?def (test_\w+)", "\n".join(files), re.MULTILINE))
