@@ -37,6 +37,7 @@ class MCPApp(JupyterApp):
     examples = """
 jupyter mcp lab     # start JupyterLab and print how MCP clients connect to it
 jupyter mcp config  # print the same for a server that is running
+jupyter mcp check   # say what works of a set-up, and how to mend the rest
 jupyter mcp stdio   # join a client that starts programs to a server that is running
 """
     subcommands = {
@@ -44,6 +45,10 @@ jupyter mcp stdio   # join a client that starts programs to a server that is run
         "config": (
             "jupyter_mcp_ext.cli.config.ConfigCommand",
             "Print how MCP clients connect to a server that is running.",
+        ),
+        "check": (
+            "jupyter_mcp_ext.cli.check.CheckCommand",
+            "Look at a server as an MCP client would, and say what to mend.",
         ),
         "stdio": (
             "jupyter_mcp_ext.cli.stdio.StdioCommand",

@@ -10,28 +10,19 @@ from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from ..clients import Connection
+from .messages import CONTENT_HEADERS, Message
 from .servers import LOOPBACK, NoConnection, host_and_port
 
 PROTOCOL = "2026-07-28"
-DISCOVER = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "server/discover",
-    "params": {
-        "_meta": {
-            "io.modelcontextprotocol/protocolVersion": PROTOCOL,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        }
-    },
+META = {
+    "_meta": {
+        "io.modelcontextprotocol/protocolVersion": PROTOCOL,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
 }
+DISCOVER = {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": META}
 """A request that every server answers, in the revision of MCP that keeps no sessions."""
 
-PROBE_HEADERS = {
-    "Accept": "application/json, text/event-stream",
-    "Content-Type": "application/json",
-    "Mcp-Method": str(DISCOVER["method"]),
-    "Mcp-Protocol-Version": PROTOCOL,
-}
 PROBE_SECONDS = 10.0
 
 
@@ -60,15 +51,27 @@ def _login_problem(connection: Connection) -> str:
 
 
 def _status_of(connection: Connection, method: str, message: dict[str, Any] | None = None) -> int:
+    return ask(connection, connection.url, method, message)[0]
+
+
+def ask(
+    connection: Connection, url: str, method: str = "GET", message: dict[str, Any] | None = None
+) -> tuple[int, bytes]:
+    """Status and body of the answer to one request with the login of the connection.
+
+    Raises:
+        NoConnection: there is no answer.
+    """
     body = json.dumps(message).encode() if message else None
-    headers = {**PROBE_HEADERS, **connection.headers}
-    request = Request(connection.url, body, headers, method=method)
+    said = Message(message).stateless_headers if message else {}
+    headers = {**CONTENT_HEADERS, **said, **connection.headers}
+    request = Request(url, body, headers, method=method)
     try:
-        with _opener(connection.url).open(request, timeout=PROBE_SECONDS) as response:
-            return int(response.status)
+        with _opener(url).open(request, timeout=PROBE_SECONDS) as response:
+            return int(response.status), response.read()
     except HTTPError as error:
         with error:
-            return error.code
+            return error.code, error.read()
     except (OSError, HTTPException) as error:
         raise NoConnection(_network_problem(connection, error)) from error
 
