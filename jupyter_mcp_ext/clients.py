@@ -71,7 +71,54 @@ class Client:
 
     def format(self, entry: Entry) -> str:
         """What its file says with this server alone."""
-        return json.dumps({self.section: {SERVER_NAME: entry}}, indent=2)
+        content: Entry = {}
+        self.put(content, entry)
+        return json.dumps(content, indent=2)
+
+    def put(self, content: Entry, entry: Entry) -> Entry | None:
+        """Put the server into what a file says; what was there in its place before.
+
+        Raises:
+            TypeError: the place of the servers is something else there.
+        """
+        servers = content.setdefault(self.section, {})
+        if not isinstance(servers, dict):
+            raise TypeError(f"'{self.section}' is no object")
+        before: Entry | None = servers.get(SERVER_NAME)
+        servers[SERVER_NAME] = entry
+        return before
+
+
+@dataclass(frozen=True)
+class ListingClient(Client):
+    """A client that keeps a list of servers, and lists of names and values in each."""
+
+    section: str = "mcp_servers"
+    type: str = "http"
+    stdio_type: str = "stdio"
+
+    def entry(self, connection: Connection) -> Entry:
+        return _listed(super().entry(connection), "headers")
+
+    def stdio_entry(self, arguments: Sequence[str], token: str = "") -> Entry:
+        return _listed(super().stdio_entry(arguments, token), "env")
+
+    def put(self, content: Entry, entry: Entry) -> Entry | None:
+        servers = content.setdefault(self.section, [])
+        if not (isinstance(servers, list) and all(isinstance(each, dict) for each in servers)):
+            raise TypeError(f"'{self.section}' is no list of objects")
+        for index, before in enumerate(servers):
+            if before.get("name") == SERVER_NAME:
+                servers[index] = entry
+                return dict(before)
+        servers.append(entry)
+        return None
+
+
+def _listed(entry: Entry, key: str) -> Entry:
+    if key in entry:
+        entry[key] = [{"name": name, "value": value} for name, value in entry[key].items()]
+    return {"name": SERVER_NAME, **entry}
 
 
 DESKTOP_FILES = {
@@ -94,6 +141,8 @@ CLIENTS = {
         Client("cursor", "~/.cursor/mcp.json"),
         Client("gemini", "~/.gemini/settings.json", type="http"),
         Client("inspector", "mcp.json", type="streamable-http"),
+        ListingClient("jupyter-ai", ".jupyter/mcp_settings.json"),
+        ListingClient("jupyter-mcp-manager", "~/.jupyter/mcp_servers.json"),
         Client("vscode", ".vscode/mcp.json", "servers", type="http", stdio_type="stdio"),
         Client("windsurf", "~/.codeium/windsurf/mcp_config.json", address="serverUrl"),
     )

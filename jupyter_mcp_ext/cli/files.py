@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from ..clients import SERVER_NAME, Client, Entry
+from ..clients import Client, Entry
 
 
 class NotWritten(Exception):
@@ -24,11 +24,10 @@ def write_entry(client: Client, file: Path, entry: Entry) -> Entry | None:
     """
     file = file.resolve()  # A link stays one.
     content = _read(file)
-    servers = content.setdefault(client.section, {})
-    if not isinstance(servers, dict):
-        raise NotWritten(f"'{client.section}' in {file} is no object; change it by hand")
-    before: Entry | None = servers.get(SERVER_NAME)
-    servers[SERVER_NAME] = entry
+    try:
+        before = client.put(content, entry)
+    except TypeError as error:
+        raise NotWritten(f"{error} in {file}; change it by hand") from error
     _replace(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return before
 

@@ -250,6 +250,20 @@ async def test_it_ends_though_a_call_is_open(server: Server, notebook: str) -> N
     assert done.returncode == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are not asked to end there")
+async def test_it_ends_in_order_when_it_is_asked_to(server: Server) -> None:
+    bridge = await anyio.open_process(
+        [sys.executable, *COMMAND], cwd=base_of(server), env=environment_in(base_of(server))
+    )
+    async with bridge:
+        assert bridge.stdin and bridge.stdout
+        await bridge.stdin.send(b"no JSON\n")
+        assert b"-32700" in await bridge.stdout.receive()  # It is at work.
+        bridge.terminate()
+        with anyio.fail_after(5):
+            assert await bridge.wait() == 0
+
+
 @pytest.mark.parametrize("options", [(), ("--url=http://127.0.0.1:1/",)])
 async def test_without_a_server_one_line_says_so(tmp_path: Path, options: tuple[str, ...]) -> None:
     done = await run_bridge(tmp_path, *options)

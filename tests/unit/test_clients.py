@@ -39,11 +39,29 @@ def test_each_client_gets_its_own_words_for_an_address(name: str) -> None:
     assert printed == {section: {"jupyter": entry | HEADERS}}
 
 
+LISTING = ["jupyter-ai", "jupyter-mcp-manager"]
+
+
+@pytest.mark.parametrize("name", LISTING)
+def test_clients_that_keep_lists_get_lists(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "mcp.json"
+    file.write_text('{"mcp_servers": [{"name": "other"}, {"name": "jupyter"}], "more": 1}')
+    client = CLIENTS[name]
+    headers = [{"name": "Authorization", "value": "Bearer s3cret"}]
+    http = {"name": "jupyter", "type": "http", "url": URL, "headers": headers}
+    assert write_entry(client, file, client.entry(CONNECTION)) == {"name": "jupyter"}
+    assert json.loads(file.read_text()) == {"mcp_servers": [{"name": "other"}, http], "more": 1}
+    bridge = client.stdio_entry(["/project"], "s3cret")
+    assert json.loads(client.format(bridge)) == {"mcp_servers": [bridge]}
+    assert bridge["type"] == "stdio" and bridge["name"] == "jupyter"
+    assert bridge["env"] == [{"name": "JUPYTER_TOKEN", "value": "s3cret"}]
+
+
 def test_a_client_that_is_known_is_tested_here() -> None:
-    assert set(CLIENTS) == {*HTTP, "claude-desktop"}  # Which only starts programs.
+    assert set(CLIENTS) == {*HTTP, *LISTING, "claude-desktop"}  # Which only starts programs.
 
 
-@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("name", sorted({*CLIENTS} - {*LISTING}))
 def test_each_client_can_start_the_bridge(name: str) -> None:
     entry = CLIENTS[name].stdio_entry(["/project"])
     assert entry.pop("type", "") == ("stdio" if name == "vscode" else "")
