@@ -129,9 +129,10 @@ class MCPExtension(ExtensionApp):
         stop_in_order(serverapp)
 
     async def stop_extension(self) -> None:
+        # Before anything is awaited: jupyter-collaboration stops its rooms at the same time.
+        self._presence.close()
         self._executor.stop()
         await self._transport.stop()
-        self._presence.close()
         await self._rooms.close()
         self._stopping.set()
         await asyncio.wait([self._owner], timeout=STOP_SECONDS)
