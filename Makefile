@@ -26,7 +26,7 @@ unexport VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 export PIP_ROOT_USER_ACTION ?= ignore
 
-.PHONY: run test unit integration e2e conformance lint format constraints clean
+.PHONY: run test unit integration e2e conformance hub lint format constraints clean
 
 run: $(INSTALLED)  ## JupyterLab on a copy of the examples: make run ARGS="--port=8890 --no-browser"
 	@mkdir -p playground
@@ -36,8 +36,8 @@ run: $(INSTALLED)  ## JupyterLab on a copy of the examples: make run ARGS="--por
 test: $(INSTALLED) $(NODE_INSTALLED)  ## All tests: make test ARGS="-k words"
 	@$(BIN)/python -m pytest $(ARGS)
 
-conformance: $(NODE_INSTALLED)
-unit integration e2e conformance: $(INSTALLED)
+conformance hub: $(NODE_INSTALLED)
+unit integration e2e conformance hub: $(INSTALLED)
 	@$(BIN)/python -m pytest tests/$@ $(ARGS)
 
 lint: $(INSTALLED)

@@ -24,6 +24,7 @@ from .kernel import Kernels
 from .presence import Presence
 from .readings import Readings
 from .room import NotebookRooms
+from .stopping import stop_in_order
 from .text_rooms import TextRooms
 from .transport import Transport
 from .variables import Variables
@@ -182,6 +183,7 @@ class MCPExtension(ExtensionApp):
         started = Event()
         self._owner = asyncio.create_task(self._own_tasks(started))
         await started.wait()
+        stop_in_order(serverapp)
 
     async def stop_extension(self) -> None:
         self._presence.stop()

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SERVER_NAME = "jupyter"
+"""Under which clients know the server."""
+
+Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -20,12 +30,129 @@ class Connection:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
+@dataclass(frozen=True)
+class Client:
+    """Where a client keeps its servers, and how it writes one.
+
+    `file` begins with "~" or "%APPDATA%", or is in the project; it is empty where we know none.
+    `type` and `address` are its words for streamable HTTP; without `address` it only starts
+    programs.
+    """
+
+    name: str
+    file: str = ""
+    section: str = "mcpServers"
+    type: str = ""
+    address: str = "url"
+    stdio_type: str = ""
+
+    def path(self, project: Path) -> Path | None:
+        if not self.file:
+            return None
+        parts = self.file.replace("%APPDATA%", os.environ.get("APPDATA", "~/AppData/Roaming"))
+        return project / Path(parts).expanduser()
+
+    def entry(self, connection: Connection) -> Entry:
+        """How it connects over HTTP."""
+        found: Entry = {"type": self.type} if self.type else {}
+        found[self.address] = connection.url
+        if connection.headers:
+            found["headers"] = connection.headers
+        return found
+
+    def stdio_entry(self, arguments: Sequence[str], token: str = "") -> Entry:
+        """How it starts the bridge with these arguments."""
+        found: Entry = {"type": self.stdio_type} if self.stdio_type else {}
+        found["command"] = sys.executable
+        found["args"] = ["-m", "jupyter_mcp_ext.cli", "stdio", *arguments]
+        if token:
+            found["env"] = {"JUPYTER_TOKEN": token}
+        return found
+
+    def format(self, entry: Entry) -> str:
+        """What its file says with this server alone."""
+        content: Entry = {}
+        self.put(content, entry)
+        return json.dumps(content, indent=2)
+
+    def put(self, content: Entry, entry: Entry) -> Entry | None:
+        """Put the server into what a file says; what was there in its place before.
+
+        Raises:
+            TypeError: the place of the servers is something else there.
+        """
+        servers = content.setdefault(self.section, {})
+        if not isinstance(servers, dict):
+            raise TypeError(f"'{self.section}' is no object")
+        before: Entry | None = servers.get(SERVER_NAME)
+        servers[SERVER_NAME] = entry
+        return before
+
+
+@dataclass(frozen=True)
+class ListingClient(Client):
+    """A client that keeps a list of servers, and lists of names and values in each."""
+
+    section: str = "mcp_servers"
+    type: str = "http"
+    stdio_type: str = "stdio"
+
+    def entry(self, connection: Connection) -> Entry:
+        return _listed(super().entry(connection), "headers")
+
+    def stdio_entry(self, arguments: Sequence[str], token: str = "") -> Entry:
+        return _listed(super().stdio_entry(arguments, token), "env")
+
+    def put(self, content: Entry, entry: Entry) -> Entry | None:
+        servers = content.setdefault(self.section, [])
+        if not (isinstance(servers, list) and all(isinstance(each, dict) for each in servers)):
+            raise TypeError(f"'{self.section}' is no list of objects")
+        for index, before in enumerate(servers):
+            if before.get("name") == SERVER_NAME:
+                servers[index] = entry
+                return dict(before)
+        servers.append(entry)
+        return None
+
+
+def _listed(entry: Entry, key: str) -> Entry:
+    if key in entry:
+        entry[key] = [{"name": name, "value": value} for name, value in entry[key].items()]
+    return {"name": SERVER_NAME, **entry}
+
+
+DESKTOP_FILES = {
+    "darwin": "~/Library/Application Support/Claude/claude_desktop_config.json",
+    "win32": "%APPDATA%/Claude/claude_desktop_config.json",
+}
+
+ANY = Client("any", type="http")
+CLIENTS = {
+    client.name: client
+    for client in (
+        ANY,
+        Client("claude-code", ".mcp.json", type="http"),
+        Client(
+            "claude-desktop",
+            DESKTOP_FILES.get(sys.platform, "~/.config/Claude/claude_desktop_config.json"),
+            address="",
+        ),
+        Client("cline", type="streamableHttp"),
+        Client("cursor", "~/.cursor/mcp.json"),
+        Client("gemini", "~/.gemini/settings.json", type="http"),
+        Client("inspector", "mcp.json", type="streamable-http"),
+        ListingClient("jupyter-ai", ".jupyter/mcp_settings.json"),
+        ListingClient("jupyter-mcp-manager", "~/.jupyter/mcp_servers.json"),
+        Client("vscode", ".vscode/mcp.json", "servers", type="http", stdio_type="stdio"),
+        Client("windsurf", "~/.codeium/windsurf/mcp_config.json", address="serverUrl"),
+    )
+}
+"""The clients that we know, by the names that `jupyter mcp config --client` takes."""
+
+
 def format_json(connection: Connection) -> str:
     """The `mcpServers` object that most clients read from a file of their own."""
-    server: dict[str, object] = {"type": "http", "url": connection.url}
-    if connection.headers:
-        server["headers"] = connection.headers
-    return json.dumps({"mcpServers": {"jupyter": server}}, indent=2)
+    return ANY.format(ANY.entry(connection))
 
 
 def format_claude_command(connection: Connection) -> str:

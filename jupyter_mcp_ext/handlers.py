@@ -13,6 +13,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated, stream_request_body
 
+from .hub import hub_login_hint, hub_user
 from .transport import ASGIApp, ASGIMessage, Transport
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -100,7 +101,7 @@ class MCPHandler(JupyterHandler):
         message = getattr(error, "log_message", None)
         if status_code == 403 and message is None:
             # Jupyter refuses unknown users without a word.
-            message = LOGIN_HINT
+            message = hub_login_hint(self) or LOGIN_HINT
             self._ask_for_login()
         body = {"code": -32000, "message": message or responses.get(status_code, "Error")}
         self.set_header("Content-Type", "application/json")
@@ -109,7 +110,7 @@ class MCPHandler(JupyterHandler):
         self.finish(json.dumps({"jsonrpc": "2.0", "id": None, "error": body}))
 
     def _ask_for_login(self) -> None:
-        if self._unauthenticated_status == 401:
+        if self._unauthenticated_status == 401 and not hub_user(self):
             self.set_status(401)
             self.set_header("WWW-Authenticate", "Bearer")
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from mcp import Client
+from mcp.client._transport import Transport
 from mcp.client.session import ElicitationFnT, MessageHandlerFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
@@ -93,13 +94,24 @@ async def connect_with_headers(
     """Connect with a login of another kind."""
     async with create_mcp_http_client(headers=headers) as http:
         transport = streamable_http_client(url, http_client=http)
-        mode = "legacy" if era == HANDSHAKE else era
-        info = Implementation(name=name, version="1")
-        async with Client(
-            transport,
-            mode=mode,
-            client_info=info,
-            elicitation_callback=on_elicit,
-            message_handler=on_message,
-        ) as client:
-            yield Agent(client)
+        async with connect_over(transport, era, name, on_elicit, on_message) as agent:
+            yield agent
+
+
+@asynccontextmanager
+async def connect_over(
+    transport: Transport,
+    era: Era = STATELESS,
+    name: str = "test agent",
+    on_elicit: ElicitationFnT | None = None,
+    on_message: MessageHandlerFnT | None = None,
+) -> AsyncIterator[Agent]:
+    """Connect over a transport of the SDK's."""
+    async with Client(
+        transport,
+        mode="legacy" if era == HANDSHAKE else era,
+        client_info=Implementation(name=name, version="1"),
+        elicitation_callback=on_elicit,
+        message_handler=on_message,
+    ) as client:
+        yield Agent(client)

@@ -68,7 +68,7 @@ class Server:
         return content
 
 
-def _environment(base: Path) -> dict[str, str]:
+def environment_in(base: Path) -> dict[str, str]:
     """This process's variables without its Jupyter settings, with `base` in place of a home."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     places = {
@@ -79,14 +79,14 @@ def _environment(base: Path) -> dict[str, str]:
         "IPYTHONDIR": "ipython",
     }
     for directory in places.values():
-        (base / directory).mkdir(parents=True)
+        (base / directory).mkdir(parents=True, exist_ok=True)
     return kept | {name: str(base / directory) for name, directory in places.items()}
 
 
 def _silence_news(base: Path) -> None:
     """Answer JupyterLab's question about news, which would cover a corner of each page."""
     settings = base / "config/lab/user-settings/@jupyterlab/apputils-extension"
-    settings.mkdir(parents=True)
+    settings.mkdir(parents=True, exist_ok=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
 
 
@@ -155,7 +155,10 @@ async def run_server(
     base_url: str = "/",
     python: str = sys.executable,
 ) -> AsyncIterator[Server]:
-    """Serve `base / "root"` until the block ends. `options` are Jupyter command line options."""
+    """Serve `base / "root"` until the block ends. `options` are Jupyter command line options.
+
+    Another server may use the same `base` afterwards, as after a restart.
+    """
     port, token, root = free_port(), secrets.token_hex(16), base / "root"
     options = (f"--ServerApp.base_url={base_url}", *options)
     command = _command(python, module, port, token, root, options)
@@ -183,10 +186,10 @@ async def _run(
     base: Path, command: list[str], url: str, token: str, environment: Mapping[str, str] | None
 ) -> AsyncIterator[Server]:
     root, log = base / "root", base / "server.log"
-    environment = _environment(base) | dict(environment or {})
+    environment = environment_in(base) | dict(environment or {})
     _silence_news(base)
-    (base / "work").mkdir()  # .jupyter_ystore.db lands in the current directory.
-    root.mkdir()
+    (base / "work").mkdir(exist_ok=True)  # .jupyter_ystore.db lands in the current directory.
+    root.mkdir(exist_ok=True)
     headers = {"Authorization": f"token {token}"}
     with log.open("wb") as output:
         process = await anyio.open_process(

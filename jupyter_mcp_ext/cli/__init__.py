@@ -7,7 +7,6 @@ import sys
 from jupyter_core.application import JupyterApp
 
 from .. import __version__
-from .config import ConfigCommand
 
 
 class LabCommand(JupyterApp):
@@ -38,10 +37,23 @@ class MCPApp(JupyterApp):
     examples = """
 jupyter mcp lab     # start JupyterLab and print how MCP clients connect to it
 jupyter mcp config  # print the same for a server that is running
+jupyter mcp check   # say what works of a set-up, and how to mend the rest
+jupyter mcp stdio   # join a client that starts programs to a server that is running
 """
     subcommands = {
         "lab": (LabCommand, "Start JupyterLab and print how MCP clients connect to it."),
-        "config": (ConfigCommand, "Print how MCP clients connect to a server that is running."),
+        "config": (
+            "jupyter_mcp_ext.cli.config.ConfigCommand",
+            "Print how MCP clients connect to a server that is running.",
+        ),
+        "check": (
+            "jupyter_mcp_ext.cli.check.CheckCommand",
+            "Look at a server as an MCP client would, and say what to mend.",
+        ),
+        "stdio": (
+            "jupyter_mcp_ext.cli.stdio.StdioCommand",
+            "Join a client that starts programs to a server that is running.",
+        ),
     }
 
     def start(self) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 from jupyter_server.serverapp import ServerApp
 from jupyterlab.labapp import LabApp
 
-from .config import print_connection
-from .servers import NoConnection, RunningServer, check_endpoint
+from .config import print_connection, warn_without_login
+from .probe import check_endpoint
+from .servers import NoConnection, RunningServer
 
 
 class MCPLabApp(LabApp):  # type: ignore[misc]
@@ -54,4 +55,5 @@ async def announce(serverapp: ServerApp) -> None:
     except NoConnection as error:
         print(f"jupyter mcp lab: {error}", file=sys.stderr)
     else:
+        warn_without_login(connection)
         print_connection(connection)

@@ -1,4 +1,4 @@
-"""Finds the Jupyter servers that run on this machine, and asks whether they speak MCP."""
+"""Finds the Jupyter servers that run on this machine."""
 
 from __future__ import annotations
 
@@ -6,41 +6,16 @@ import json
 import os
 import re
 import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import parse_qs, urlsplit
-from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
-from jupyter_server.serverapp import list_running_servers
+from jupyter_core.paths import jupyter_runtime_dir
 
 from ..clients import Connection
 
-PROTOCOL = "2026-07-28"
-DISCOVER = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "server/discover",
-    "params": {
-        "_meta": {
-            "io.modelcontextprotocol/protocolVersion": PROTOCOL,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        }
-    },
-}
-"""A request that every server answers, in the revision of MCP that keeps no sessions."""
-
-PROBE_HEADERS = {
-    "Accept": "application/json, text/event-stream",
-    "Content-Type": "application/json",
-    "Mcp-Method": str(DISCOVER["method"]),
-    "Mcp-Protocol-Version": PROTOCOL,
-}
-PROBE_SECONDS = 10.0
 LISTENING_SECONDS = 1.0
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -84,7 +59,7 @@ class RunningServer:
     def is_listening(self) -> bool:
         if self.socket:
             return os.path.exists(self.socket)
-        host, port = _host_and_port(self.url)
+        host, port = host_and_port(self.url)
         try:
             socket.create_connection((host, port), timeout=LISTENING_SECONDS).close()
         except OSError:
@@ -93,7 +68,7 @@ class RunningServer:
 
     def serves(self, url: str) -> bool:
         """Whether `url` is an address on this server."""
-        (host, port), (own_host, own_port) = _host_and_port(url), _host_and_port(self.url)
+        (host, port), (own_host, own_port) = host_and_port(url), host_and_port(self.url)
         same_host = host == own_host or {host, own_host} <= LOOPBACK
         path = urlsplit(url).path.rstrip("/") + "/"
         return same_host and port == own_port and path.startswith(urlsplit(self.url).path)
@@ -102,8 +77,35 @@ class RunningServer:
 def running_servers() -> list[RunningServer]:
     """The servers of this user, found through Jupyter's runtime files, that accept connections."""
     # A killed server leaves its file behind, and its process id may be in use again.
-    servers = [RunningServer.from_info(info) for info in list_running_servers()]
+    # jupyter_server's own list of them would do; importing it takes longer than all else we do.
+    files = sorted(Path(jupyter_runtime_dir()).glob("jpserver-*.json"))
+    servers = [RunningServer.from_info(info) for info in map(read_info, files) if info]
     return [each for each in servers if each.is_listening()]
+
+
+def read_info(file: Path) -> dict[str, Any]:
+    """What a runtime file says; nothing if it is just being written or removed."""
+    try:
+        info: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return info
+
+
+def find_server(url: str = "", directory: Path | None = None) -> RunningServer:
+    """The server at `url`, or that of `directory`, or that of the current directory.
+
+    Without a url and a directory, the only server that runs will do wherever its root is.
+
+    Raises:
+        NoConnection: there is none, or more than one.
+    """
+    servers = running_servers()
+    if url:
+        return server_at(url, servers)
+    if directory:
+        return choose_server(servers_of(directory, servers))
+    return choose_server(servers_of(Path.cwd(), servers) or servers)
 
 
 def server_at(url: str, servers: list[RunningServer]) -> RunningServer:
@@ -125,64 +127,29 @@ def server_at(url: str, servers: list[RunningServer]) -> RunningServer:
     return RunningServer(f"{parts.scheme}://{parts.netloc}{path}", Path(), tokens[0])
 
 
-def check_endpoint(connection: Connection) -> None:
-    """Ask the server whether it speaks MCP and accepts the token.
+def servers_of(directory: Path, servers: list[RunningServer]) -> list[RunningServer]:
+    """The servers whose root is the nearest one above `directory`, or `directory` itself."""
+    path = directory.resolve()
+    above = [each for each in servers if path.is_relative_to(each.root)]
+    deepest = max((len(each.root.parts) for each in above), default=0)
+    return [each for each in above if len(each.root.parts) == deepest]
+
+
+def choose_server(candidates: list[RunningServer]) -> RunningServer:
+    """The only candidate.
 
     Raises:
-        NoConnection: it does not, or does not answer within `PROBE_SECONDS`.
+        NoConnection: there is none, or more than one; they are listed.
     """
-    # Answered without a login, and so by nothing else than 404 where the extension is missing.
-    if _status_of(connection, "OPTIONS") == 404:
-        install = "install jupyter_mcp_ext in its environment and restart it"
-        raise NoConnection(f"the server has nothing at {connection.url}: {install}")
-    status = _status_of(connection, "POST", DISCOVER)
-    if status in (401, 403) or 300 <= status < 400:
-        raise NoConnection(_login_problem(connection))
-    if status >= 500:
-        raise NoConnection(f"{connection.url} fails with status {status}, see the server's log")
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        start = "start one with `jupyter mcp lab`"
+        raise NoConnection(f"no running Jupyter server has this directory; {start}")
+    lines = "".join(f"\n  --url={each.url}  (serves {each.root})" for each in candidates)
+    raise NoConnection(f"more than one Jupyter server runs, name one:{lines}")
 
 
-def _login_problem(connection: Connection) -> str:
-    if connection.token:
-        return f"{connection.url} refuses the token"
-    start = "start it with JUPYTER_TOKEN set, or set JUPYTER_TOKEN and name it by --url"
-    return f"{connection.url} asks for a login, and the server's token is not known: {start}"
-
-
-def _status_of(connection: Connection, method: str, message: dict[str, Any] | None = None) -> int:
-    body = json.dumps(message).encode() if message else None
-    headers = {**PROBE_HEADERS, **connection.headers}
-    request = Request(connection.url, body, headers, method=method)
-    try:
-        with _opener(connection.url).open(request, timeout=PROBE_SECONDS) as response:
-            return int(response.status)
-    except HTTPError as error:
-        with error:
-            return error.code
-    except (OSError, HTTPException) as error:
-        raise NoConnection(_network_problem(connection, error)) from error
-
-
-def _network_problem(connection: Connection, error: Exception) -> str:
-    reason = error.reason if isinstance(error, URLError) else error
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        hint = "set SSL_CERT_FILE to a file that vouches for it, and see that your client trusts it"
-        return f"{connection.url} is not trusted here, {reason.verify_message}: {hint}"
-    return f"{connection.url} does not answer ({reason})"
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    """Follows no redirect: the token would go along, and a login page is no MCP endpoint."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-
-def _opener(url: str) -> OpenerDirector:
-    handlers = [ProxyHandler({})] if _host_and_port(url)[0] in LOOPBACK else []
-    return build_opener(_NoRedirect, *handlers)
-
-
-def _host_and_port(url: str) -> tuple[str, int]:
+def host_and_port(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)

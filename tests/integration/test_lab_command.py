@@ -16,7 +16,7 @@ import pytest
 from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
-from ..server import _environment, free_port, stop_process
+from ..server import environment_in, free_port, stop_process
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ async def start_lab(base: Path, *options: str, **variables: str) -> AsyncIterato
             stdin=subprocess.DEVNULL,
             stderr=log,
             cwd=root,
-            env=_environment(base) | variables,
+            env=environment_in(base) | variables,
         )
     async with process:
         try:

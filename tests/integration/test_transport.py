@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -93,6 +95,20 @@ async def test_stopping_during_a_call_is_quick_and_leaves_a_clean_log(
     assert all("ipykernel" in line for line in destroyed)  # The kernel's own, in its process.
     assert "never retrieved" not in log
     assert "Uncaught exception" not in log and "jupyter_mcp_ext/" not in log
+
+
+async def test_an_interrupt_stops_the_server_in_order_as_a_hub_wants_it(
+    start_server: Callable[..., Any],
+) -> None:
+    server = await start_server()
+    notebook = server.copy_notebook("plain.ipynb")
+    async with connect_agent(server.mcp_url, server.token) as agent:
+        await agent.run(notebook, "'last words'")
+    server.process.send_signal(signal.SIGINT)
+    with anyio.fail_after(20):
+        await server.process.wait()
+    assert "last words" in json.dumps(server.saved_notebook(notebook))
+    assert "Shutting down 1 kernel" in server.log_text()
 
 
 async def test_requests_count_as_activity(server: Server) -> None:

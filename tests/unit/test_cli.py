@@ -17,7 +17,8 @@ import pytest
 
 from jupyter_mcp_ext.cli import MCPApp
 from jupyter_mcp_ext.cli.config import ConfigCommand
-from jupyter_mcp_ext.cli.servers import NoConnection, RunningServer, check_endpoint
+from jupyter_mcp_ext.cli.probe import check_endpoint
+from jupyter_mcp_ext.cli.servers import NoConnection, RunningServer
 from jupyter_mcp_ext.clients import Connection, format_claude_command, format_json
 
 TOKEN = "s3cret"

@@ -25,7 +25,7 @@ from jupyter_mcp_ext import (
     server,
     tools,
 )
-from jupyter_mcp_ext.cli import config, servers
+from jupyter_mcp_ext.cli import probe, servers
 from jupyter_mcp_ext.clients import Connection
 from jupyter_mcp_ext.tools import TOOLSETS, running
 
@@ -110,12 +110,12 @@ def quoted_texts() -> list[str]:
     with pytest.raises(errors.InvalidRequest) as outside:
         room.clean_path("../analysis.ipynb")
     with pytest.raises(servers.NoConnection) as no_server:
-        config.choose_server([])
+        servers.choose_server([])
     return [
         handlers.LOGIN_HINT,
         f"The request has more than {handlers.MAX_BODY_BYTES} bytes.",
         str(no_server.value),
-        servers._login_problem(connection),
+        probe._login_problem(connection),
         str(errors.NotebookNotFound("analysis.ipynb", "it does not exist")),
         str(outside.value),
         str(errors.NotANotebook("analysis.ipynb", "it is a directory")),
@@ -173,7 +173,7 @@ LITERALS: list[tuple[ModuleType, tuple[str, ...]]] = [
 def test_the_troubleshooting_page_quotes_what_the_code_says() -> None:
     failed = " failed inside the Jupyter server; its log has the reason."
     assert failed in literals(server)
-    assert "the server has nothing at " in literals(servers)
+    assert "the server has nothing at " in literals(probe)
     for module, parts in LITERALS:
         assert literals(module) >= set(parts), module.__name__
     assert literals(gateway) >= {
@@ -196,6 +196,13 @@ def test_the_read_only_authorizer_is_the_one_that_is_tested() -> None:
     tested = re.search(r'^AUTHORIZER = """(.*?)"""', door, re.MULTILINE | re.DOTALL)
     assert tested is not None
     assert ast.dump(ast.parse(example)) == ast.dump(ast.parse(tested[1]))
+
+
+def test_the_hub_page_shows_what_the_tests_run() -> None:
+    authorizer = next(text for text in blocks(read("jupyterhub.md"), "python") if "class R" in text)
+    tested = (ROOT / "tests/hub/read_only_tokens.py").read_text(encoding="utf-8")
+    body = ast.parse(tested).body[1:]  # Without its docstring.
+    assert ast.dump(ast.Module(body, [])) == ast.dump(ast.parse(authorizer))
 
 
 def test_the_tests_that_the_security_page_names_exist() -> None:
@@ -221,7 +228,8 @@ def test_the_recipes_are_valid_json() -> None:
     recipes = blocks(read("clients.md"), "json")
     assert recipes
     for recipe in recipes:
-        assert "/mcp" in json.dumps(json.loads(recipe))
+        text = json.dumps(json.loads(recipe))
+        assert "/mcp" in text or '"mcp", "stdio"' in text
 
 
 def anchors(page: Path) -> set[str]:

@@ -14,7 +14,7 @@ PACKAGE = Path(jupyter_mcp_ext.__file__).parent
 LAYERS = [
     {"app", "cli"},
     {"handlers", "server", "clients"},
-    {"transport", "resources", "subscriptions"},
+    {"transport", "resources", "subscriptions", "hub", "stopping"},
     {"tools"},
     {"render", "elicitation", "sending"},
     {"search"},

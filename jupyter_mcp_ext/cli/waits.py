@@ -1,0 +1,51 @@
+"""How long calls of tools wait that do not say so themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from .messages import Message
+
+VARIABLE = "MCP_TOOL_TIMEOUT"
+"""The variable in which clients keep how many milliseconds they wait for an answer."""
+
+SHARE = 0.9
+"""Which part of that a call may wait; the rest is for the answer to be made and to arrive."""
+
+LONGEST_SECONDS = 600.0
+"""The longest wait that a call may ask for."""
+
+ARGUMENT = "wait_seconds"
+
+
+class Waits:
+    """Fills in `wait_seconds` where it is left out; without `seconds`, nowhere."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._tools: set[str] = set()
+
+    @classmethod
+    def from_environment(cls) -> Waits:
+        text = os.environ.get(VARIABLE, "")
+        if not text.isdecimal() or not int(text):
+            return cls(None)
+        return cls(min(int(text) / 1000 * SHARE, LONGEST_SECONDS))
+
+    def learn(self, tools: Iterable[dict[str, Any]]) -> None:
+        """Keep which tools wait as long as the server is set to, from an answer to tools/list."""
+        for tool in tools:
+            properties = tool.get("inputSchema", {}).get("properties", {})
+            if ARGUMENT in properties and "default" not in properties[ARGUMENT]:
+                self._tools.add(tool["name"])
+
+    def fill(self, message: Message) -> Message:
+        """The message, with the argument if it needs it."""
+        if self._seconds is None or message.method != "tools/call":
+            return message
+        arguments = message.params.get("arguments") or {}
+        if message.params.get("name") not in self._tools or arguments.get(ARGUMENT) is not None:
+            return message
+        return message.with_argument(ARGUMENT, self._seconds)
