@@ -32,6 +32,8 @@ class CellIndex:
         self._writer = writer
         self._ycells = ycells
         self._ids: list[str] | None = None
+        self._hints: dict[str, int] = {}
+        """Where cells were when they were last looked for."""
         self._listeners: list[Listener] = []
         self._subscription = ycells.observe_deep(self._follow)  # type: ignore[arg-type]
 
@@ -44,6 +46,17 @@ class CellIndex:
         """In the order of the cells."""
         self.read()
         return self._ids or []
+
+    def position(self, cell_id: str) -> int | None:
+        """Where the cell is now; None if there is none with this id."""
+        ids, hint = self.ids, self._hints.get(cell_id, 0)
+        if hint < len(ids) and ids[hint] == cell_id:
+            return hint
+        if cell_id not in ids:
+            self._hints.pop(cell_id, None)
+            return None
+        self._hints[cell_id] = position = ids.index(cell_id)
+        return position
 
     def read(self) -> None:
         """Know the ids from here on: what becomes of cells can only be told of those known."""
@@ -129,6 +142,7 @@ class CellIndex:
                 self.journal.note(cell_id, "started")
         removed = old.keys() - new.keys()
         for cell_id in removed:
+            self._hints.pop(cell_id, None)
             self.journal.note_removed(cell_id)
         return inserted | removed
 

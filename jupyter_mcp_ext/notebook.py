@@ -126,6 +126,8 @@ class NotebookDocument:
 
     def resolve(self, reference: str | int) -> str:
         """The id of the cell that `reference` names, see `references.resolve`."""
+        if isinstance(reference, str) and self._index.position(reference) is not None:
+            return reference
         return resolve(self.cell_ids, reference)
 
     def resolve_many(self, references: str) -> list[str]:
@@ -138,9 +140,10 @@ class NotebookDocument:
         Raises:
             CellNotFound: the cell was deleted.
         """
-        if cell_id not in self.cell_ids:
+        position = self._index.position(cell_id)
+        if position is None:
             raise CellNotFound(cell_id, candidates(self.cell_ids))
-        return self.cell_ids.index(cell_id)
+        return position
 
     def ycell(self, cell_id: str) -> Map[Any] | None:
         """The live cell, for use inside one transaction only; None when it was deleted."""

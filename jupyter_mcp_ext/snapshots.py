@@ -37,7 +37,10 @@ class Snapshots:
         return [at_position(self._kept[cell_id], i) for i, cell_id in enumerate(ids)]
 
     def at(self, position: int) -> Cell:
-        """One cell, read anew."""
+        """One cell."""
+        kept = self._kept.get(self._index.ids[position])
+        if kept is not None:
+            return at_position(kept, position)
         return self._snapshot(json.loads(str(self._ycells[position])), position)
 
     def forget(self, cell_ids: set[str] | None) -> None:
