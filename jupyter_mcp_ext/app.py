@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from anyio import Event, create_task_group, sleep
@@ -13,6 +14,8 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Enum, Float, Int, List, Unicode
 
+from .checkpoint_store import CheckpointStore
+from .checkpoints import Checkpoints
 from .contents import Contents
 from .environments import Environments
 from .executor import Executor
@@ -29,10 +32,13 @@ from .text_rooms import TextRooms
 from .transport import Transport
 from .variables import Variables
 
-TOOLSETS = ("notebooks", "cells", "execution", "kernels", "files", "history", "external")
+TOOLSETS = (
+    *("notebooks", "cells", "execution", "kernels", "files", "history", "external"),
+    "checkpoints",
+)
 """The names of all toolsets; the tools themselves are loaded with the SDK."""
 
-OFF_BY_DEFAULT = ("files", "external")
+OFF_BY_DEFAULT = ("files", "external", "checkpoints")
 """Toolsets that agents have only where somebody chose them."""
 
 ACTIVITY_SECONDS = 20.0
@@ -60,6 +66,13 @@ class MCPExtension(ExtensionApp):
         config=True,
         help="Whether agents are offered only the tools that change nothing: they can read "
         "notebooks, outputs and variables, but neither edit nor run.",
+    )
+    automatic_checkpoints = Bool(
+        True,
+        config=True,
+        help="Whether a notebook is kept as it is before an agent's first edit of it, and before "
+        "the first one after an hour: as Jupyter's checkpoint of the file, and among the last 20 "
+        "checkpoints of the notebook in Jupyter's data directory.",
     )
     environment_directories = List(
         Unicode(),
@@ -163,6 +176,13 @@ class MCPExtension(ExtensionApp):
         self._files = Files(
             self._contents, TextRooms(settings), self.sensitive_files, self.max_upload_bytes
         )
+        self._checkpoints = Checkpoints(
+            self._contents,
+            CheckpointStore(Path(self.serverapp.data_dir) / self.name / "checkpoints"),
+            self.spawn,
+            self.log,
+            is_automatic=self.automatic_checkpoints,
+        )
         self._executor = Executor(
             self._rooms,
             self._kernels,
@@ -244,6 +264,7 @@ class MCPExtension(ExtensionApp):
             contents=self._contents,
             files=self._files,
             rooms=self._rooms,
+            checkpoints=self._checkpoints,
             kernels=self._kernels,
             environments=self._environments,
             executor=self._executor,

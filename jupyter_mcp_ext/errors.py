@@ -7,6 +7,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── ResourceNotFound
 │   ├── KernelNotFound
 │   ├── EnvironmentNotFound
+│   ├── CheckpointNotFound
 │   ├── FileMissing
 │   └── ExecutionNotFound
 ├── Conflict
@@ -26,6 +27,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── StillOpen
 │   ├── ReadOnlyNotebook
 │   ├── UndoRefused
+│   ├── CheckpointRefused
 │   └── RemovalNotConfirmed
 ├── InvalidRequest (ValueError)    arguments that name nothing that could exist
 ├── KernelProblem
@@ -108,6 +110,13 @@ class FileMissing(NotFound):
     def __init__(self, path: str, reason: str = "") -> None:
         super().__init__(
             f"There is no file {path!r}{': ' + reason if reason else ''}.", "list_files shows them."
+        )
+
+
+class CheckpointNotFound(NotFound):
+    def __init__(self, checkpoint: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"There is no checkpoint {checkpoint!r}.", f"Known: {', '.join(known) or 'none'}."
         )
 
 
@@ -250,6 +259,12 @@ class UndoRefused(Conflict):
             f"Undoing this would remove what others have written in cell {cell!r} since.",
             "Read the cell, then edit or delete it on purpose.",
         )
+
+
+class CheckpointRefused(Conflict):
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The checkpoint cannot be kept: {reason}.", "Nothing was changed.")
 
 
 class RemovalNotConfirmed(Conflict):

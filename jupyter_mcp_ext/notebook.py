@@ -26,6 +26,7 @@ from .errors import (
 from .journal import Journal, Origin
 from .people import ItemId, Participant, participants
 from .references import candidates, label, resolve, resolve_many
+from .restoring import remade, restore
 from .snapshots import Snapshots
 from .text_edits import Span, byte_spans, changed_spans, unique_spans
 from .undo import Undo
@@ -326,6 +327,22 @@ class NotebookDocument:
                 self._ycells[cell.position]["execution_count"] = None
             self.mark_dirty()
         return cleared
+
+    def restore(self, cells: Sequence[Cell]) -> None:
+        """Make the cells what they were at one time; those that are so already stay untouched.
+
+        Raises:
+            BeingTyped: a person is typing in one that would be removed or made anew.
+        """
+        now = self.cells()
+        for cell_id in remade(now, cells):
+            self._check_not_typed(cell_id)
+        with self.transaction():
+            written = restore(self._ynotebook, now, cells)
+            self.mark_dirty()
+        for cell in cells:
+            if cell.id in written and not cell.is_stale:
+                self.note_start(cell.id)  # Its outputs are those of its source.
 
     def end_stale_runs(self) -> None:
         """Mark cells idle that still say "running" although nobody runs them."""

@@ -16,6 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from ..agent import Agent
 from ..cell import Cell
+from ..checkpoints import Checkpoints
 from ..connection import KernelConnection
 from ..contents import Contents
 from ..elicitation import Elicitation
@@ -71,6 +72,7 @@ class Services:
     contents: Contents
     files: Files
     rooms: NotebookRooms
+    checkpoints: Checkpoints
     kernels: Kernels
     environments: Environments
     executor: Executor
@@ -161,6 +163,13 @@ class ToolContext:
         if not await self.may(right):
             raise NotPermitted(self.tool, *right)
 
+    async def protect(self, notebook: str) -> None:
+        """Keep the notebook as it is, if this is the agent's first edit of it since long."""
+        checkpoints = self.services.checkpoints
+        if checkpoints.is_due(self.agent, notebook):
+            async with self.services.rooms.open(notebook) as document:
+                await checkpoints.protect(self.agent, document)
+
 
 async def rendered(outputs: Iterable[Any], render: Callable[[], list[Block]]) -> list[Block]:
     """What `render` makes of these outputs, while others get their turn if there are many."""
@@ -222,14 +231,20 @@ class Tool:
         for right in self.needs:
             await context.require(right)
         values = {name: getattr(model, name) for name in type(model).model_fields}
+        notebook = values.get("notebook", "")
+        if notebook and WRITE in self.needs and not instead:
+            await context.protect(notebook)
         result = await (instead or self.function)(context, **values)
         blocks = [TextContent(type="text", text=result)] if isinstance(result, str) else result
-        return [*blocks, *_notices(context, values.get("notebook", ""))]
+        return [*blocks, *await _notices(context, notebook)]
 
 
-def _notices(context: ToolContext, notebook: str) -> list[Block]:
+async def _notices(context: ToolContext, notebook: str) -> list[Block]:
     """What the caller has to know about the notebook's file, whatever it asked for."""
-    notices = context.services.rooms.take_notices(notebook) if notebook else []
+    if not notebook:
+        return []
+    notices = context.services.rooms.take_notices(notebook)
+    notices += await context.services.checkpoints.take_notices(notebook)
     return [TextContent(type="text", text=notice) for notice in notices]
 
 

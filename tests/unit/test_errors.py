@@ -64,6 +64,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "Cell [0] ab12 is a markdown cell, not a code cell. Choose another cell, or change "
         "its type with overwrite_cell.",
     ),
+    (errors.CheckpointNotFound("x", ["ab12"]), "There is no checkpoint 'x'. Known: ab12."),
+    (
+        errors.CheckpointRefused("no space left on device"),
+        "The checkpoint cannot be kept: no space left on device. Nothing was changed.",
+    ),
     (
         errors.TextNotFound("Cell [0] ab12", "x = 1"),
         "Cell [0] ab12 does not contain 'x = 1'. Read it with read_cell and try again.",
