@@ -41,6 +41,15 @@ TOOLSETS = (
 OFF_BY_DEFAULT = ("files", "external", "checkpoints")
 """Toolsets that agents have only where somebody chose them."""
 
+CHANGING_TOOLS = (
+    *("open_notebook", "close_notebook", "insert_cell", "edit_cell", "overwrite_cell"),
+    *("delete_cells", "move_cell", "clear_outputs", "execute_cell", "execute_cells"),
+    *("execute_code", "interrupt_kernel", "start_kernel", "restart_kernel", "shutdown_kernel"),
+    *("write_file", "edit_file", "upload_file", "undo", "connect_kernel", "disconnect_kernel"),
+    *("create_checkpoint", "restore_checkpoint"),
+)
+"""The names of the tools that change or run anything."""
+
 ACTIVITY_SECONDS = 20.0
 """How often a run is reported to those who stop servers that look idle."""
 
@@ -66,6 +75,14 @@ class MCPExtension(ExtensionApp):
         config=True,
         help="Whether agents are offered only the tools that change nothing: they can read "
         "notebooks, outputs and variables, but neither edit nor run.",
+    )
+    ask_before = List(
+        Enum(CHANGING_TOOLS),
+        [],
+        config=True,
+        help="Tools that do their work only after the person at the MCP client has agreed, such as "
+        "delete_cells, restart_kernel, shutdown_kernel or restore_checkpoint. Clients that cannot "
+        "ask (MCP's elicitation) are refused.",
     )
     automatic_checkpoints = Bool(
         True,
@@ -251,6 +268,7 @@ class MCPExtension(ExtensionApp):
 
     def _build_server(self) -> Any:
         # Imported here, and in a thread: the SDK would cost each start of Jupyter half a second.
+        from .consent import Consent
         from .output_blocks import Limits
         from .server import create_server
         from .tools.toolset import Services
@@ -265,6 +283,7 @@ class MCPExtension(ExtensionApp):
             files=self._files,
             rooms=self._rooms,
             checkpoints=self._checkpoints,
+            consent=Consent(self._rooms, self.ask_before),
             kernels=self._kernels,
             environments=self._environments,
             executor=self._executor,

@@ -38,6 +38,8 @@ MCPExtensionError                  base, never raised itself
 │   └── NoSubshells
 ├── NotPermitted
 ├── SensitiveFile
+├── Declined                       the person said no
+├── NobodyToAsk                    the person has to be asked, and cannot be
 ├── BrokenOff                      a run ended with a bug of ours
 ├── ServerStopping
 ├── OtherCollaboration             another package than jupyter-collaboration has the notebooks
@@ -336,6 +338,23 @@ class SensitiveFile(MCPExtensionError):
         super().__init__(
             f"{path!r} is kept from agents, as a file named like {pattern!r}.",
             "Only the user can allow it, by MCPExtension.sensitive_files of this Jupyter server.",
+        )
+
+
+class Declined(MCPExtensionError):
+    def __init__(self, tool: str) -> None:
+        super().__init__(
+            f"The person was asked and did not agree to {tool}. Nothing was changed.",
+            "Do not try it again in another way; ask what they want instead.",
+        )
+
+
+class NobodyToAsk(MCPExtensionError):
+    def __init__(self, tool: str) -> None:
+        super().__init__(
+            f"This server asks the person before {tool}, and this MCP client cannot ask "
+            "(it has no elicitation). Nothing was changed.",
+            "Tell the user, who can do it in JupyterLab.",
         )
 
 

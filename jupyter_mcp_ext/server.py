@@ -25,7 +25,7 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
-from . import __version__
+from . import __version__, consent
 from .agent import Agent
 from .elicitation import INPUT_REQUIRED_VERSION, Elicitation, InputRequired
 from .errors import InvalidRequest, MCPExtensionError, NotANotebook, NotFound, NotPermitted
@@ -206,8 +206,10 @@ def _remove_links(result: CallToolResult | InputRequiredResult) -> None:
 async def _answer(
     tool: Tool, context: ToolContext, arguments: dict[str, Any], log: Logger
 ) -> CallToolResult | InputRequiredResult:
-    # A call that answers a question was made before: what it asked for must not be done twice.
-    instead = resume if context.elicitation.state else None
+    # A call that answers a run's question was made before: it must not be done twice. Consent is
+    # asked for before anything is done.
+    state = context.elicitation.state
+    instead = resume if state and not state.startswith(consent.STATE) else None
     try:
         return CallToolResult(content=[*sendable(await tool.call(context, arguments, instead))])
     except InputRequired as question:

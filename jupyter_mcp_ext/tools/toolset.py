@@ -18,6 +18,7 @@ from ..agent import Agent
 from ..cell import Cell
 from ..checkpoints import Checkpoints
 from ..connection import KernelConnection
+from ..consent import Consent
 from ..contents import Contents
 from ..elicitation import Elicitation
 from ..environments import Environments
@@ -73,6 +74,7 @@ class Services:
     files: Files
     rooms: NotebookRooms
     checkpoints: Checkpoints
+    consent: Consent
     kernels: Kernels
     environments: Environments
     executor: Executor
@@ -232,8 +234,11 @@ class Tool:
             await context.require(right)
         values = {name: getattr(model, name) for name in type(model).model_fields}
         notebook = values.get("notebook", "")
-        if notebook and WRITE in self.needs and not instead:
-            await context.protect(notebook)
+        if instead is None:
+            title, ask = self.description.title or self.name, context.services.consent.require
+            values = await ask(self.name, title, context.agent, values, context.elicitation)
+            if notebook and WRITE in self.needs:
+                await context.protect(notebook)
         result = await (instead or self.function)(context, **values)
         blocks = [TextContent(type="text", text=result)] if isinstance(result, str) else result
         return [*blocks, *await _notices(context, notebook)]

@@ -160,6 +160,16 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "Jupyter server for that permission.",
     ),
     (
+        errors.Declined("delete_cells"),
+        "The person was asked and did not agree to delete_cells. Nothing was changed. Do not try "
+        "it again in another way; ask what they want instead.",
+    ),
+    (
+        errors.NobodyToAsk("delete_cells"),
+        "This server asks the person before delete_cells, and this MCP client cannot ask (it has "
+        "no elicitation). Nothing was changed. Tell the user, who can do it in JupyterLab.",
+    ),
+    (
         errors.BrokenOff("r7"),
         "The execution r7 broke off inside the Jupyter server. Its log has the reason. Read the "
         "cell, then run it again.",

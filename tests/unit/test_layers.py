@@ -16,6 +16,7 @@ LAYERS = [
     {"handlers", "server", "clients"},
     {"transport", "resources", "subscriptions", "hub", "stopping"},
     {"tools"},
+    {"consent"},
     {"render", "elicitation", "sending"},
     {"search"},
     {"output_blocks"},
