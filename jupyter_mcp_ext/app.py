@@ -14,6 +14,7 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Enum, Float, Int, List, Unicode
 
+from .audit import Audit
 from .checkpoint_store import CheckpointStore
 from .checkpoints import Checkpoints
 from .contents import Contents
@@ -90,6 +91,12 @@ class MCPExtension(ExtensionApp):
         help="Whether a notebook is kept as it is before an agent's first edit of it, and before "
         "the first one after an hour: as Jupyter's checkpoint of the file, and among the last 20 "
         "checkpoints of the notebook in Jupyter's data directory.",
+    )
+    provenance = Bool(
+        False,
+        config=True,
+        help="Whether a cell that an agent writes says so in its metadata, under jupyter_mcp_ext: "
+        "which agent wrote it last, and when. What people type later does not change that.",
     )
     environment_directories = List(
         Unicode(),
@@ -193,6 +200,7 @@ class MCPExtension(ExtensionApp):
         self._files = Files(
             self._contents, TextRooms(settings), self.sensitive_files, self.max_upload_bytes
         )
+        self._audit = Audit(settings["event_logger"], self.log)
         self._checkpoints = Checkpoints(
             self._contents,
             CheckpointStore(Path(self.serverapp.data_dir) / self.name / "checkpoints"),
@@ -279,6 +287,7 @@ class MCPExtension(ExtensionApp):
             max_image_bytes=self.max_image_bytes,
         )
         services = Services(
+            audit=self._audit,
             contents=self._contents,
             files=self._files,
             rooms=self._rooms,
@@ -292,6 +301,7 @@ class MCPExtension(ExtensionApp):
             variables=Variables(),
             limits=limits,
             wait_seconds=self.wait_seconds,
+            provenance=self.provenance,
         )
         return create_server(
             services, self.toolsets, self.spawn, self.log, read_only=self.read_only

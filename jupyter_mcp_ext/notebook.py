@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -61,6 +62,7 @@ class NotebookDocument:
         self._snapshots = Snapshots(self._ycells, self._index)
         self._undo = Undo(self._ycells, self._index)
         self._origin = EDIT
+        self._signature: dict[str, Any] = {}
 
     def close(self) -> None:
         """Stop following the cells; the room may live on."""
@@ -176,16 +178,22 @@ class NotebookDocument:
     # Editing
 
     @contextmanager
-    def edited_by(self, agent: Agent) -> Iterator[None]:
-        """What is edited inside is one step that this agent can undo. Nothing may be awaited."""
+    def edited_by(self, agent: Agent, *, is_signed: bool = False) -> Iterator[list[str]]:
+        """What is edited inside is one step that this agent can undo. Nothing may be awaited.
+
+        Yields a list that has the ids of the cells concerned afterwards. With `is_signed`, cells
+        that are written say in their metadata by whom.
+        """
         self._index.read()
         self._origin, mark = Origin("edit", agent.author), self.journal.mark
         self._undo.follow(self._origin)
+        self._signature = _signature(agent) if is_signed else {}
+        changed: list[str] = []
         try:
-            yield
-            self._undo.note(self._origin, mark)
+            yield changed
+            changed += self._undo.note(self._origin, mark)
         finally:
-            self._origin = EDIT
+            self._origin, self._signature = EDIT, {}
 
     def undo(self, agent: Agent) -> bool:
         """Take back this agent's last step; False if it has none here.
@@ -232,7 +240,7 @@ class NotebookDocument:
         index = self._index_after(after)
         cell_id = self._new_id()
         value: dict[str, Any] = {"id": cell_id, "cell_type": cell_type, "source": source}
-        value["metadata"] = {"trusted": True} if trusted else {}
+        value["metadata"] = ({"trusted": True} if trusted else {}) | self._signature
         if cell_type == "code":
             value |= {"outputs": [], "execution_count": None}
         with self.transaction():
@@ -371,6 +379,8 @@ class NotebookDocument:
                     del text[first:last]
                 if replacement:
                     text.insert(first, replacement)
+            for name, value in self._signature.items():
+                self._ycells[cell.position]["metadata"][name] = value
             self.mark_dirty()
 
     def _check_not_typed(self, cell_id: str) -> None:
@@ -382,7 +392,7 @@ class NotebookDocument:
     def _replace_cell(self, cell: Cell, source: str, cell_type: str) -> None:
         self._check_not_typed(cell.id)
         value: dict[str, Any] = {"id": cell.id, "cell_type": cell_type, "source": source}
-        value["metadata"] = cell.metadata
+        value["metadata"] = cell.metadata | self._signature
         if cell_type == "code":
             value |= {"outputs": [], "execution_count": None}
         elif cell.attachments:
@@ -400,3 +410,9 @@ class NotebookDocument:
     def _new_id(self) -> str:
         ids = (uuid4().hex[:8] for _ in iter(int, 1))
         return next(cell_id for cell_id in ids if cell_id not in self.cell_ids)
+
+
+def _signature(agent: Agent) -> dict[str, Any]:
+    """What the metadata of a cell says that this agent writes now."""
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return {"jupyter_mcp_ext": {"written_by": agent.title, "written_at": now}}

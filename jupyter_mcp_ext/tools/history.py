@@ -47,6 +47,7 @@ async def undo(
                 raise
             refusal = f"\n{error}"
         changes = document.journal.since(mark)
+        context.cells.extend([*changes.cells, *changes.removed] if changes else [])
         cells = [cell for cell in document.cells() if changes and cell.id in changes.cells]
         context.knows(document, cells)
     if not done:
@@ -112,7 +113,7 @@ async def restore_checkpoint(
         kept = await checkpoints.create(context.agent, document, "", is_automatic=True)
         await document.settled()
         before = document.cells()
-        with document.edited_by(context.agent):
+        with context.editing(document):
             document.restore(cells)
         changes = differences(before, document.cells())
         context.knows(document, [each.now for each in changes if each.now is not None])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..agent import Agent
+from ..audit import Audit
 from ..cell import Cell
 from ..checkpoints import Checkpoints
 from ..connection import KernelConnection
@@ -70,6 +71,7 @@ longer than others should have to wait."""
 class Services:
     """What tools work with; built once for the server."""
 
+    audit: Audit
     contents: Contents
     files: Files
     rooms: NotebookRooms
@@ -83,6 +85,7 @@ class Services:
     variables: Variables
     limits: Limits
     wait_seconds: float
+    provenance: bool
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class ToolContext:
 
     `is_permitted` asks Jupyter's authorizer about the login of this request. `client_left`
     tells whether the client closed the connection. `report_progress` takes seconds and words.
+    `cells` gets the ids of the cells that the call changes or runs.
     """
 
     tool: str
@@ -100,6 +104,7 @@ class ToolContext:
     client_left: Callable[[], bool]
     elicitation: Elicitation
     report_progress: Callable[[float, str], Awaitable[None]]
+    cells: list[str] = field(default_factory=list)
 
     def limits(self, max_chars: int | None) -> Limits:
         """The server's limits of an answer, with the caller's own bound on text."""
@@ -118,6 +123,13 @@ class ToolContext:
         async with self.services.rooms.open(notebook) as document:
             self.services.presence.show(self.agent, document)
             yield document
+
+    @contextmanager
+    def editing(self, document: NotebookDocument) -> Iterator[None]:
+        """What is edited inside is one step of this agent. Nothing may be awaited."""
+        with document.edited_by(self.agent, is_signed=self.services.provenance) as changed:
+            yield
+        self.cells.extend(changed)
 
     async def leave(self, notebook: str) -> None:
         """Save the notebook, and give back what this agent holds of it.

@@ -38,6 +38,7 @@ LAYERS = [
     {"cell", "cell_index"},
     {"references", "text_edits", "journal", "people"},
     {"layouts"},
+    {"audit"},
     {"errors", "agent"},
 ]
 """From top to bottom; a module may import any layer below its own."""
