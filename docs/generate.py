@@ -191,7 +191,8 @@ def rights(tool: Tool) -> str:
     """What a call asks Jupyter's authorizer for: always, and with which arguments."""
     always = [f"`{action} {resource}`" for action, resource in tool.needs]
     sometimes = [
-        f"`{action} {resource}` {condition}" for (action, resource), condition in _conditional(tool)
+        f"`{action} {resource}` {condition}".rstrip()
+        for (action, resource), condition in _conditional(tool)
     ]
     return ", ".join(always + sometimes) or "none but a login"
 
@@ -205,7 +206,7 @@ def _conditional(tool: Tool) -> list[tuple[tuple[str, str], str]]:
     def visit(node: ast.AST, conditions: tuple[str, ...]) -> None:
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "require":
             right = function.__globals__[ast.unparse(node.args[0])]
-            found.append((right, " and ".join(conditions) or "always"))
+            found.append((right, " and ".join(conditions)))
         for name, value in ast.iter_fields(node):
             inner = conditions
             if isinstance(node, ast.If) and name in ("body", "orelse"):

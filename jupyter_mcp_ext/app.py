@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from anyio import Event, create_task_group, sleep
@@ -13,6 +14,9 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Enum, Float, Int, List, Unicode
 
+from .audit import Audit
+from .checkpoint_store import CheckpointStore
+from .checkpoints import Checkpoints
 from .contents import Contents
 from .environments import Environments
 from .executor import Executor
@@ -29,11 +33,23 @@ from .text_rooms import TextRooms
 from .transport import Transport
 from .variables import Variables
 
-TOOLSETS = ("notebooks", "cells", "execution", "kernels", "files", "history", "external")
+TOOLSETS = (
+    *("notebooks", "cells", "execution", "kernels", "files", "history", "external"),
+    "checkpoints",
+)
 """The names of all toolsets; the tools themselves are loaded with the SDK."""
 
-OFF_BY_DEFAULT = ("files", "external")
+OFF_BY_DEFAULT = ("files", "external", "checkpoints")
 """Toolsets that agents have only where somebody chose them."""
+
+CHANGING_TOOLS = (
+    *("open_notebook", "close_notebook", "insert_cell", "edit_cell", "overwrite_cell"),
+    *("delete_cells", "move_cell", "clear_outputs", "execute_cell", "execute_cells"),
+    *("execute_code", "interrupt_kernel", "start_kernel", "restart_kernel", "shutdown_kernel"),
+    *("write_file", "edit_file", "upload_file", "undo", "connect_kernel", "disconnect_kernel"),
+    *("create_checkpoint", "restore_checkpoint"),
+)
+"""The names of the tools that change or run anything."""
 
 ACTIVITY_SECONDS = 20.0
 """How often a run is reported to those who stop servers that look idle."""
@@ -60,6 +76,27 @@ class MCPExtension(ExtensionApp):
         config=True,
         help="Whether agents are offered only the tools that change nothing: they can read "
         "notebooks, outputs and variables, but neither edit nor run.",
+    )
+    ask_before = List(
+        Enum(CHANGING_TOOLS),
+        [],
+        config=True,
+        help="Tools that do their work only after the person at the MCP client has agreed, such as "
+        "delete_cells, restart_kernel, shutdown_kernel or restore_checkpoint. Clients that cannot "
+        "ask (MCP's elicitation) are refused.",
+    )
+    automatic_checkpoints = Bool(
+        True,
+        config=True,
+        help="Whether a notebook is kept as it is before an agent's first edit of it, and before "
+        "the first one after an hour: as Jupyter's checkpoint of the file, and among the last 20 "
+        "checkpoints of the notebook in Jupyter's data directory.",
+    )
+    provenance = Bool(
+        False,
+        config=True,
+        help="Whether a cell that an agent writes says so in its metadata, under jupyter_mcp_ext: "
+        "which agent wrote it last, and when. What people type later does not change that.",
     )
     environment_directories = List(
         Unicode(),
@@ -163,6 +200,14 @@ class MCPExtension(ExtensionApp):
         self._files = Files(
             self._contents, TextRooms(settings), self.sensitive_files, self.max_upload_bytes
         )
+        self._audit = Audit(settings["event_logger"], self.log)
+        self._checkpoints = Checkpoints(
+            self._contents,
+            CheckpointStore(Path(self.serverapp.data_dir) / self.name / "checkpoints"),
+            self.spawn,
+            self.log,
+            is_automatic=self.automatic_checkpoints,
+        )
         self._executor = Executor(
             self._rooms,
             self._kernels,
@@ -231,6 +276,7 @@ class MCPExtension(ExtensionApp):
 
     def _build_server(self) -> Any:
         # Imported here, and in a thread: the SDK would cost each start of Jupyter half a second.
+        from .consent import Consent
         from .output_blocks import Limits
         from .server import create_server
         from .tools.toolset import Services
@@ -241,9 +287,12 @@ class MCPExtension(ExtensionApp):
             max_image_bytes=self.max_image_bytes,
         )
         services = Services(
+            audit=self._audit,
             contents=self._contents,
             files=self._files,
             rooms=self._rooms,
+            checkpoints=self._checkpoints,
+            consent=Consent(self._rooms, self.ask_before),
             kernels=self._kernels,
             environments=self._environments,
             executor=self._executor,
@@ -252,6 +301,7 @@ class MCPExtension(ExtensionApp):
             variables=Variables(),
             limits=limits,
             wait_seconds=self.wait_seconds,
+            provenance=self.provenance,
         )
         return create_server(
             services, self.toolsets, self.spawn, self.log, read_only=self.read_only

@@ -153,6 +153,16 @@ class Contents:
             raise InvalidRequest(f"{path!r} cannot be created: {reason_of(error)}.") from error
         return clean
 
+    async def create_checkpoint(self, path: str) -> None:
+        """Let Jupyter keep the file as its checkpoint, which replaces the one that it had.
+
+        One that is as new as the file stays: somebody made it after the last change.
+        """
+        file = await ensure_async(self._manager.get(path, content=False))
+        known = await ensure_async(self._manager.list_checkpoints(path))
+        if not any(each["last_modified"] >= file["last_modified"] for each in known):
+            await ensure_async(self._manager.create_checkpoint(path))
+
     async def files(self, directory: str, recursive: bool) -> AsyncGenerator[dict[str, Any], None]:
         """The contents model of each file and directory below a directory, nearest first.
 

@@ -19,7 +19,13 @@ INPUT_REQUIRED_VERSION = "2026-07-28"
 """From this revision on, a question ends the call, and its answer comes with the next one."""
 
 FIELD = "text"
-SCHEMA = {"type": "object", "properties": {FIELD: {"type": "string", "title": "Answer"}}}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {FIELD: {"type": "string", "title": "Answer"}},
+}
+
+YES_OR_NO: dict[str, Any] = {"type": "object", "properties": {}}
+"""Nothing to fill in: accepting it is the answer."""
 
 
 class NotAsked(Exception):
@@ -29,15 +35,16 @@ class NotAsked(Exception):
 class InputRequired(Exception):
     """Ends a call with a question; not an error."""
 
-    def __init__(self, question: str, state: str) -> None:
+    def __init__(self, question: str, state: str, schema: dict[str, Any]) -> None:
         super().__init__(question)
         self.question = question
         self.state = state
+        self.schema = schema
 
     @property
     def result(self) -> InputRequiredResult:
         """What asks the client to answer and to call again."""
-        params = ElicitRequestFormParams(message=self.question, requested_schema=SCHEMA)
+        params = ElicitRequestFormParams(message=self.question, requested_schema=self.schema)
         request = ElicitRequest(params=params)
         return InputRequiredResult(input_requests={FIELD: request}, request_state=self.state)
 
@@ -76,16 +83,35 @@ class Elicitation:
             InputRequired: the answer can only come with another call.
             NotAsked: nobody has seen the question.
         """
+        result = await self._result(question, state, settled, SCHEMA)
+        return None if result is None else _text(result)
+
+    async def confirm(
+        self, question: str, state: str, settled: Callable[[], Awaitable[None]]
+    ) -> bool:
+        """As `ask`, for what the person can only accept or not."""
+        result = await self._result(question, state, settled, YES_OR_NO)
+        return result is not None and result.action == "accept"
+
+    async def _result(
+        self,
+        question: str,
+        state: str,
+        settled: Callable[[], Awaitable[None]],
+        schema: dict[str, Any],
+    ) -> ElicitResult | None:
         if not self._ends_call:
-            return await self._push(question, settled)
+            return await self._push(question, settled, schema)
         responses = self._params.input_responses
         if self.state != state or responses is None:
-            raise InputRequired(question, state)
+            raise InputRequired(question, state, schema)
         response = responses.get(FIELD)
-        return _text(response) if isinstance(response, ElicitResult) else None
+        return response if isinstance(response, ElicitResult) else None
 
-    async def _push(self, question: str, settled: Callable[[], Awaitable[None]]) -> str | None:
-        text: str | None = None
+    async def _push(
+        self, question: str, settled: Callable[[], Awaitable[None]], schema: dict[str, Any]
+    ) -> ElicitResult | None:
+        result: ElicitResult | None = None
         failure: MCPError | None = None
         async with create_task_group() as tasks:
 
@@ -95,13 +121,13 @@ class Elicitation:
 
             tasks.start_soon(give_up)
             try:
-                text = _text(await self._session.elicit_form(question, SCHEMA, self._request_id))
+                result = await self._session.elicit_form(question, schema, self._request_id)
             except MCPError as error:
                 failure = error
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise NotAsked from failure
-        return text
+        return result
 
 
 def _text(result: ElicitResult) -> str | None:

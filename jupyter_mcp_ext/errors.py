@@ -7,6 +7,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── ResourceNotFound
 │   ├── KernelNotFound
 │   ├── EnvironmentNotFound
+│   ├── CheckpointNotFound
 │   ├── FileMissing
 │   └── ExecutionNotFound
 ├── Conflict
@@ -26,6 +27,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── StillOpen
 │   ├── ReadOnlyNotebook
 │   ├── UndoRefused
+│   ├── CheckpointRefused
 │   └── RemovalNotConfirmed
 ├── InvalidRequest (ValueError)    arguments that name nothing that could exist
 ├── KernelProblem
@@ -36,6 +38,8 @@ MCPExtensionError                  base, never raised itself
 │   └── NoSubshells
 ├── NotPermitted
 ├── SensitiveFile
+├── Declined                       the person said no
+├── NobodyToAsk                    the person has to be asked, and cannot be
 ├── BrokenOff                      a run ended with a bug of ours
 ├── ServerStopping
 ├── OtherCollaboration             another package than jupyter-collaboration has the notebooks
@@ -108,6 +112,13 @@ class FileMissing(NotFound):
     def __init__(self, path: str, reason: str = "") -> None:
         super().__init__(
             f"There is no file {path!r}{': ' + reason if reason else ''}.", "list_files shows them."
+        )
+
+
+class CheckpointNotFound(NotFound):
+    def __init__(self, checkpoint: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"There is no checkpoint {checkpoint!r}.", f"Known: {', '.join(known) or 'none'}."
         )
 
 
@@ -252,6 +263,12 @@ class UndoRefused(Conflict):
         )
 
 
+class CheckpointRefused(Conflict):
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The checkpoint cannot be kept: {reason}.", "Nothing was changed.")
+
+
 class RemovalNotConfirmed(Conflict):
     def __init__(self, count: int, total: int) -> None:
         super().__init__(
@@ -321,6 +338,23 @@ class SensitiveFile(MCPExtensionError):
         super().__init__(
             f"{path!r} is kept from agents, as a file named like {pattern!r}.",
             "Only the user can allow it, by MCPExtension.sensitive_files of this Jupyter server.",
+        )
+
+
+class Declined(MCPExtensionError):
+    def __init__(self, tool: str) -> None:
+        super().__init__(
+            f"The person was asked and did not agree to {tool}. Nothing was changed.",
+            "Do not try it again in another way; ask what they want instead.",
+        )
+
+
+class NobodyToAsk(MCPExtensionError):
+    def __init__(self, tool: str) -> None:
+        super().__init__(
+            f"This server asks the person before {tool}, and this MCP client cannot ask "
+            "(it has no elicitation). Nothing was changed.",
+            "Tell the user, who can do it in JupyterLab.",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from .errors import (
 from .journal import Journal, Origin
 from .people import ItemId, Participant, participants
 from .references import candidates, label, resolve, resolve_many
+from .restoring import remade, restore
 from .snapshots import Snapshots
 from .text_edits import Span, byte_spans, changed_spans, unique_spans
 from .undo import Undo
@@ -60,6 +62,7 @@ class NotebookDocument:
         self._snapshots = Snapshots(self._ycells, self._index)
         self._undo = Undo(self._ycells, self._index)
         self._origin = EDIT
+        self._signature: dict[str, Any] = {}
 
     def close(self) -> None:
         """Stop following the cells; the room may live on."""
@@ -178,16 +181,22 @@ class NotebookDocument:
     # Editing
 
     @contextmanager
-    def edited_by(self, agent: Agent) -> Iterator[None]:
-        """What is edited inside is one step that this agent can undo. Nothing may be awaited."""
+    def edited_by(self, agent: Agent, *, is_signed: bool = False) -> Iterator[list[str]]:
+        """What is edited inside is one step that this agent can undo. Nothing may be awaited.
+
+        Yields a list that has the ids of the cells concerned afterwards. With `is_signed`, cells
+        that are written say in their metadata by whom.
+        """
         self._index.read()
         self._origin, mark = Origin("edit", agent.author), self.journal.mark
         self._undo.follow(self._origin)
+        self._signature = _signature(agent) if is_signed else {}
+        changed: list[str] = []
         try:
-            yield
-            self._undo.note(self._origin, mark)
+            yield changed
+            changed += self._undo.note(self._origin, mark)
         finally:
-            self._origin = EDIT
+            self._origin, self._signature = EDIT, {}
 
     def undo(self, agent: Agent) -> bool:
         """Take back this agent's last step; False if it has none here.
@@ -234,7 +243,7 @@ class NotebookDocument:
         index = self._index_after(after)
         cell_id = self._new_id()
         value: dict[str, Any] = {"id": cell_id, "cell_type": cell_type, "source": source}
-        value["metadata"] = {"trusted": True} if trusted else {}
+        value["metadata"] = ({"trusted": True} if trusted else {}) | self._signature
         if cell_type == "code":
             value |= {"outputs": [], "execution_count": None}
         with self.transaction():
@@ -330,6 +339,22 @@ class NotebookDocument:
             self.mark_dirty()
         return cleared
 
+    def restore(self, cells: Sequence[Cell]) -> None:
+        """Make the cells what they were at one time; those that are so already stay untouched.
+
+        Raises:
+            BeingTyped: a person is typing in one that would be removed or made anew.
+        """
+        now = self.cells()
+        for cell_id in remade(now, cells):
+            self._check_not_typed(cell_id)
+        with self.transaction():
+            written = restore(self._ynotebook, now, cells)
+            self.mark_dirty()
+        for cell in cells:
+            if cell.id in written and not cell.is_stale:
+                self.note_start(cell.id)  # Its outputs are those of its source.
+
     def end_stale_runs(self) -> None:
         """Mark cells idle that still say "running" although nobody runs them."""
         stale = [cell for cell in self.cells() if cell.execution_state == "running"]
@@ -357,6 +382,8 @@ class NotebookDocument:
                     del text[first:last]
                 if replacement:
                     text.insert(first, replacement)
+            for name, value in self._signature.items():
+                self._ycells[cell.position]["metadata"][name] = value
             self.mark_dirty()
 
     def _check_not_typed(self, cell_id: str) -> None:
@@ -368,7 +395,7 @@ class NotebookDocument:
     def _replace_cell(self, cell: Cell, source: str, cell_type: str) -> None:
         self._check_not_typed(cell.id)
         value: dict[str, Any] = {"id": cell.id, "cell_type": cell_type, "source": source}
-        value["metadata"] = cell.metadata
+        value["metadata"] = cell.metadata | self._signature
         if cell_type == "code":
             value |= {"outputs": [], "execution_count": None}
         elif cell.attachments:
@@ -386,3 +413,9 @@ class NotebookDocument:
     def _new_id(self) -> str:
         ids = (uuid4().hex[:8] for _ in iter(int, 1))
         return next(cell_id for cell_id in ids if cell_id not in self.cell_ids)
+
+
+def _signature(agent: Agent) -> dict[str, Any]:
+    """What the metadata of a cell says that this agent writes now."""
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return {"jupyter_mcp_ext": {"written_by": agent.title, "written_at": now}}

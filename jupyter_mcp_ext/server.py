@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from hashlib import sha256
 from logging import Logger, getLogger
@@ -25,8 +25,9 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
-from . import __version__
+from . import __version__, consent
 from .agent import Agent
+from .audit import Record
 from .elicitation import INPUT_REQUIRED_VERSION, Elicitation, InputRequired
 from .errors import InvalidRequest, MCPExtensionError, NotANotebook, NotFound, NotPermitted
 from .resources import TEMPLATES, Resources
@@ -90,7 +91,9 @@ def create_server(
         if tool is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name[:100]!r}")
         context = _context(tool.name, services, ctx, params)
-        result = await _answer(tool, context, params.arguments or {}, log)
+        arguments = params.arguments or {}
+        with _recording(tool, context, arguments) as record:
+            result = await _answer(tool, context, arguments, log, record)
         if not has_resources or ctx.protocol_version < LINKS_VERSION:
             _remove_links(result)
         return result
@@ -203,23 +206,42 @@ def _remove_links(result: CallToolResult | InputRequiredResult) -> None:
         result.content = [each for each in result.content if not isinstance(each, ResourceLink)]
 
 
+def _recording(
+    tool: Tool, context: ToolContext, arguments: dict[str, Any]
+) -> AbstractContextManager[Record]:
+    """Tells of the call when it has ended, unless the tool only reads."""
+    if tool.is_read_only:
+        return nullcontext(Record())
+    return context.services.audit.recording(context.agent, tool.name, arguments, context.cells)
+
+
 async def _answer(
-    tool: Tool, context: ToolContext, arguments: dict[str, Any], log: Logger
+    tool: Tool, context: ToolContext, arguments: dict[str, Any], log: Logger, record: Record
 ) -> CallToolResult | InputRequiredResult:
-    # A call that answers a question was made before: what it asked for must not be done twice.
-    instead = resume if context.elicitation.state else None
+    # A call that answers a run's question was made before: it must not be done twice. Consent is
+    # asked for before anything is done.
+    state = context.elicitation.state
+    instead = resume if state and not state.startswith(consent.STATE) else None
     try:
-        return CallToolResult(content=[*sendable(await tool.call(context, arguments, instead))])
+        result = CallToolResult(content=[*sendable(await tool.call(context, arguments, instead))])
+        record.end("ok")
+        return result
     except InputRequired as question:
+        record.end("asked")
         return question.result
-    except MCPExtensionError as error:
-        return _failure(str(error))
-    except ValidationError as error:
-        return _failure(f"{tool.name} cannot take these arguments. {_explain(error)}")
-    except Exception:
-        # A bug of ours: the log has it, and the model must not see our internals.
-        log.exception("The tool %s failed", tool.name)
-        return _failure(f"{tool.name} failed inside the Jupyter server; its log has the reason.")
+    except Exception as error:
+        record.end("error", error)
+        return _failure(_explained(tool.name, error, log))
+
+
+def _explained(tool: str, error: Exception, log: Logger) -> str:
+    if isinstance(error, MCPExtensionError):
+        return str(error)
+    if isinstance(error, ValidationError):
+        return f"{tool} cannot take these arguments. {_explain(error)}"
+    # A bug of ours: the log has it, and the model must not see our internals.
+    log.error("The tool %s failed", tool, exc_info=error)
+    return f"{tool} failed inside the Jupyter server; its log has the reason."
 
 
 def _failure(text: str) -> CallToolResult:

@@ -54,19 +54,23 @@ class Undo:
         if len(self._edits) > MAX_AGENTS:
             self._edits.popitem(last=False)
 
-    def note(self, agent: Origin, mark: str) -> None:
-        """What the agent did since the mark is one step, if it did anything."""
+    def note(self, agent: Origin, mark: str) -> list[str]:
+        """What the agent did since the mark is one step, if it did anything.
+
+        Returns the ids of the cells that it changed or removed, as far as they are known.
+        """
         edits, journal = self._edits[agent], self._index.journal
         if journal.mark == mark:
-            return
+            return []
         changes = journal.since(mark)
         if changes is None or len(edits.steps) == MAX_STEPS:
             # Of what is not known, nothing is taken back.
             edits.manager.clear()
             edits.steps.clear()
-            return
+            return [*changes.cells, *changes.removed] if changes else []
         made = [i for i in changes.cells if agent.author in journal.authors(i, MADE, mark)]
         edits.steps.append(_Step(journal.mark, made))
+        return [*changes.cells, *changes.removed]
 
     def take_back(self, agent: Origin) -> bool:
         """Undo the agent's last step; False if there is none.

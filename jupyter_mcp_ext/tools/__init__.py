@@ -12,4 +12,5 @@ TOOLSETS = (
     files.TOOLSET,
     history.TOOLSET,
     external.TOOLSET,
+    history.CHECKPOINTS,
 )

@@ -58,7 +58,7 @@ async def insert_cell(
         await context.require(EXECUTE)
         _check_runs("The new cell", cell_type)
     async with context.open(notebook) as document:
-        with document.edited_by(context.agent):
+        with context.editing(document):
             cell = document.insert_cell(source, cell_type, after, trusted=execute)
         text = f"{cell.label} inserted ({cell.type}) {_between(document, cell)}"
         return await _written(context, document, cell, text, execute, wait_seconds)
@@ -84,7 +84,7 @@ async def edit_cell(
         if execute:
             _check_runs(found.label, found.type)
         context.check_known(document, [found], overwrite_changes)
-        with document.edited_by(context.agent):
+        with context.editing(document):
             before, now = document.replace_text(cell, old_text, new_text, replace_all)
         text = f"{now.label} edited\n{_diff(before, now)}"
         return await _written(context, document, now, text, execute, wait_seconds)
@@ -111,7 +111,7 @@ async def overwrite_cell(
         if execute:
             _check_runs(found.label, found.type if cell_type == "keep" else cell_type)
         context.check_known(document, [found], overwrite_changes)
-        with document.edited_by(context.agent):
+        with context.editing(document):
             before, now = document.replace_source(cell, source, cell_type)
         text = f"{now.label} overwritten ({now.type})\n{_diff(before, now)}"
         return await _written(context, document, now, text, execute, wait_seconds)
@@ -133,7 +133,7 @@ async def delete_cells(
         if len(chosen) > max(FEW, total * MOST) and not confirm_removal:
             raise RemovalNotConfirmed(len(chosen), total)
         context.check_known(document, [*map(document.cell, chosen)], overwrite_changes)
-        with document.edited_by(context.agent):
+        with context.editing(document):
             deleted = document.delete_cells(chosen)
         left = len(document.cell_ids)
     listed = "\n".join(f"{cell.label} deleted: {_first_line(cell)}" for cell in deleted)
@@ -146,7 +146,7 @@ async def move_cell(
 ) -> str:
     """Move a cell; its id and outputs stay."""
     async with context.open(notebook) as document:
-        with document.edited_by(context.agent):
+        with context.editing(document):
             now = document.move_cell(cell, after)
         context.services.presence.show(context.agent, document, now.id)
         return f"{now.label} moved {_between(document, now)}"
@@ -158,7 +158,7 @@ async def move_cell(
 async def clear_outputs(context: ToolContext, notebook: Notebook, cells: CellReferences) -> str:
     """Clear the outputs of code cells."""
     async with context.open(notebook) as document:
-        with document.edited_by(context.agent):
+        with context.editing(document):
             cleared = document.clear_outputs(document.resolve_many(cells))
     labels = ", ".join(cell.label for cell in cleared)
     return f"Cleared: {labels}" if cleared else "There is no code cell among these."

@@ -1,16 +1,33 @@
-"""Tools that take edits back."""
+"""Tools that take edits back, and go back to what a notebook was."""
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+from time import time
 from typing import Annotated
 
+from anyio import to_thread
 from pydantic import Field, WithJsonSchema
 
 from .. import render
+from ..cell import Cell
+from ..checkpoint_store import Checkpoint
+from ..comparison import Difference, differences
 from ..errors import UndoRefused
+from ..text import count, printable
+from ..text_edits import line_diff
 from .toolset import READ, WRITE, Notebook, ToolContext, Toolset
 
 TOOLSET = Toolset("history")
+CHECKPOINTS = Toolset("checkpoints")
+
+CheckpointReference = Annotated[str, Field(description="Id or name.")]
+
+MAX_TOLD = 30
+"""Of how many cells an answer tells in what they differ."""
+
+MAX_DIFF_LINES = 6
+"""How many lines of each."""
 
 
 @TOOLSET.tool("Undo", read_only=False, destructive=True, idempotent=False, needs=[READ, WRITE])
@@ -30,6 +47,7 @@ async def undo(
                 raise
             refusal = f"\n{error}"
         changes = document.journal.since(mark)
+        context.cells.extend([*changes.cells, *changes.removed] if changes else [])
         cells = [cell for cell in document.cells() if changes and cell.id in changes.cells]
         context.knows(document, cells)
     if not done:
@@ -37,3 +55,107 @@ async def undo(
     removed = f"\nremoved: {', '.join(changes.removed)}" if changes and changes.removed else ""
     outline = f"\n{render.outline(cells)}" if cells else ""
     return f"{done} of {steps} taken back.{refusal}{removed}{outline}"
+
+
+@CHECKPOINTS.tool(
+    "List checkpoints", read_only=True, destructive=False, idempotent=True, needs=[READ]
+)
+async def list_checkpoints(
+    context: ToolContext,
+    notebook: Notebook,
+    checkpoint: CheckpointReference = "",
+) -> str:
+    """List checkpoints of a notebook: id, name, age, author, how many cells differ now.
+
+    Of a checkpoint that is given, tell what differs.
+    """
+    checkpoints = context.services.checkpoints
+    async with context.open(notebook) as document:
+        if not checkpoint:
+            found = await checkpoints.all(document)
+            return "\n".join(_listed(*each) for each in found) or "There are no checkpoints."
+        known, cells = await checkpoints.read(document, checkpoint)
+        now = document.cells()
+    changes = await to_thread.run_sync(differences, cells, now)
+    return f"{_listed(known, len(changes))}\n{_told(changes)}".rstrip()
+
+
+@CHECKPOINTS.tool(
+    "Create checkpoint", read_only=False, destructive=False, idempotent=False, needs=[READ]
+)
+async def create_checkpoint(
+    context: ToolContext,
+    notebook: Notebook,
+    name: Annotated[str, Field(min_length=1, max_length=60)],
+) -> str:
+    """Keep a notebook's cells with their outputs as they are now, to go back to."""
+    # Not among its needs, which would make it an edit with a checkpoint of its own before it.
+    await context.require(WRITE)
+    async with context.open(notebook) as document:
+        made = await context.services.checkpoints.create(context.agent, document, printable(name))
+    return f"Checkpoint {made.id} {made.name!r} has {count(len(made.digests), 'cell')}."
+
+
+@CHECKPOINTS.tool(
+    "Restore checkpoint", read_only=False, destructive=True, idempotent=True, needs=[READ, WRITE]
+)
+async def restore_checkpoint(
+    context: ToolContext, notebook: Notebook, checkpoint: CheckpointReference
+) -> str:
+    """Make a notebook's cells and outputs what they were; one step for undo.
+
+    What others changed since is gone too; a checkpoint of it is made first.
+    """
+    checkpoints = context.services.checkpoints
+    async with context.open(notebook) as document:
+        document.check_writable()
+        known, cells = await checkpoints.read(document, checkpoint)
+        kept = await checkpoints.create(context.agent, document, "", is_automatic=True)
+        await document.settled()
+        before = document.cells()
+        with context.editing(document):
+            document.restore(cells)
+        changes = differences(before, document.cells())
+        context.knows(document, [each.now for each in changes if each.now is not None])
+    if not changes:
+        return f"The notebook is as it was at {known.id}."
+    return f"Restored {known.id}; what was there is {kept.id}.\n{_told(changes)}"
+
+
+def _listed(checkpoint: Checkpoint, differing: int) -> str:
+    name = checkpoint.name or "automatic"
+    facts = [checkpoint.id, name, _age(checkpoint.made_at), f"by {checkpoint.by}"]
+    return "  ".join([*facts, f"{count(differing, 'cell')} differ{'s' * (differing == 1)} now"])
+
+
+def _age(made_at: float) -> str:
+    seconds = max(0, time() - made_at)
+    if seconds > 86_400:
+        return f"{datetime.fromtimestamp(made_at, timezone.utc):%Y-%m-%d %H:%M} UTC"
+    return f"{seconds // 60:.0f} min ago" if seconds >= 120 else f"{seconds:.0f} s ago"
+
+
+def _told(changes: list[Difference]) -> str:
+    lines = [line for each in changes[:MAX_TOLD] for line in _difference(each)]
+    more = len(changes) - MAX_TOLD
+    return "\n".join([*lines, *([f"… and {count(more, 'more cell')}"] if more > 0 else [])])
+
+
+def _difference(each: Difference) -> list[str]:
+    before, now = each.before, each.now
+    if now is None:
+        return [f"{before.id} removed: {_first_line(before)}"] if before else []
+    if before is None:
+        return [f"{now.label} added: {_first_line(now)}"]
+    parts = [
+        name
+        for name in ("type", "source", "outputs", "execution_count", "metadata", "attachments")
+        if getattr(before, name) != getattr(now, name)
+    ]
+    words = [*(["moved"] if each.is_moved else []), *(part.replace("_", " ") for part in parts)]
+    diff = line_diff(before.source, now.source, MAX_DIFF_LINES)
+    return [f"{now.label} {', '.join(words)}", *([diff] if diff else [])]
+
+
+def _first_line(cell: Cell) -> str:
+    return cell.source.strip().partition("\n")[0][:60]

@@ -68,6 +68,7 @@ async def answer(
     A cancelled call interrupts the runs, but a lost connection does not: they belong to the
     server, and their outputs to the notebook.
     """
+    context.cells.extend(execution.cell_id for execution in executions if execution.cell_id)
     seconds = context.services.wait_seconds if wait_seconds is None else wait_seconds
     try:
         await _Waiting(context, executions, seconds).wait()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -15,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..agent import Agent
+from ..audit import Audit
 from ..cell import Cell
+from ..checkpoints import Checkpoints
 from ..connection import KernelConnection
+from ..consent import Consent
 from ..contents import Contents
 from ..elicitation import Elicitation
 from ..environments import Environments
@@ -68,9 +71,12 @@ longer than others should have to wait."""
 class Services:
     """What tools work with; built once for the server."""
 
+    audit: Audit
     contents: Contents
     files: Files
     rooms: NotebookRooms
+    checkpoints: Checkpoints
+    consent: Consent
     kernels: Kernels
     environments: Environments
     executor: Executor
@@ -79,6 +85,7 @@ class Services:
     variables: Variables
     limits: Limits
     wait_seconds: float
+    provenance: bool
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class ToolContext:
 
     `is_permitted` asks Jupyter's authorizer about the login of this request. `client_left`
     tells whether the client closed the connection. `report_progress` takes seconds and words.
+    `cells` gets the ids of the cells that the call changes or runs.
     """
 
     tool: str
@@ -96,6 +104,7 @@ class ToolContext:
     client_left: Callable[[], bool]
     elicitation: Elicitation
     report_progress: Callable[[float, str], Awaitable[None]]
+    cells: list[str] = field(default_factory=list)
 
     def limits(self, max_chars: int | None) -> Limits:
         """The server's limits of an answer, with the caller's own bound on text."""
@@ -114,6 +123,13 @@ class ToolContext:
         async with self.services.rooms.open(notebook) as document:
             self.services.presence.show(self.agent, document)
             yield document
+
+    @contextmanager
+    def editing(self, document: NotebookDocument) -> Iterator[None]:
+        """What is edited inside is one step of this agent. Nothing may be awaited."""
+        with document.edited_by(self.agent, is_signed=self.services.provenance) as changed:
+            yield
+        self.cells.extend(changed)
 
     async def leave(self, notebook: str) -> None:
         """Save the notebook, and give back what this agent holds of it.
@@ -160,6 +176,13 @@ class ToolContext:
         """
         if not await self.may(right):
             raise NotPermitted(self.tool, *right)
+
+    async def protect(self, notebook: str) -> None:
+        """Keep the notebook as it is, if this is the agent's first edit of it since long."""
+        checkpoints = self.services.checkpoints
+        if checkpoints.is_due(self.agent, notebook):
+            async with self.services.rooms.open(notebook) as document:
+                await checkpoints.protect(self.agent, document)
 
 
 async def rendered(outputs: Iterable[Any], render: Callable[[], list[Block]]) -> list[Block]:
@@ -222,14 +245,23 @@ class Tool:
         for right in self.needs:
             await context.require(right)
         values = {name: getattr(model, name) for name in type(model).model_fields}
+        notebook = values.get("notebook", "")
+        if instead is None:
+            title, ask = self.description.title or self.name, context.services.consent.require
+            values = await ask(self.name, title, context.agent, values, context.elicitation)
+            if notebook and WRITE in self.needs:
+                await context.protect(notebook)
         result = await (instead or self.function)(context, **values)
         blocks = [TextContent(type="text", text=result)] if isinstance(result, str) else result
-        return [*blocks, *_notices(context, values.get("notebook", ""))]
+        return [*blocks, *await _notices(context, notebook)]
 
 
-def _notices(context: ToolContext, notebook: str) -> list[Block]:
+async def _notices(context: ToolContext, notebook: str) -> list[Block]:
     """What the caller has to know about the notebook's file, whatever it asked for."""
-    notices = context.services.rooms.take_notices(notebook) if notebook else []
+    if not notebook:
+        return []
+    notices = context.services.rooms.take_notices(notebook)
+    notices += await context.services.checkpoints.take_notices(notebook)
     return [TextContent(type="text", text=notice) for notice in notices]
 
 

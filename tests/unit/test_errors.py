@@ -64,6 +64,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "Cell [0] ab12 is a markdown cell, not a code cell. Choose another cell, or change "
         "its type with overwrite_cell.",
     ),
+    (errors.CheckpointNotFound("x", ["ab12"]), "There is no checkpoint 'x'. Known: ab12."),
+    (
+        errors.CheckpointRefused("no space left on device"),
+        "The checkpoint cannot be kept: no space left on device. Nothing was changed.",
+    ),
     (
         errors.TextNotFound("Cell [0] ab12", "x = 1"),
         "Cell [0] ab12 does not contain 'x = 1'. Read it with read_cell and try again.",
@@ -153,6 +158,16 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         errors.NotPermitted("insert_cell", "write", "contents"),
         "This login may not write contents, which insert_cell needs. Ask the administrator of this "
         "Jupyter server for that permission.",
+    ),
+    (
+        errors.Declined("delete_cells"),
+        "The person was asked and did not agree to delete_cells. Nothing was changed. Do not try "
+        "it again in another way; ask what they want instead.",
+    ),
+    (
+        errors.NobodyToAsk("delete_cells"),
+        "This server asks the person before delete_cells, and this MCP client cannot ask (it has "
+        "no elicitation). Nothing was changed. Tell the user, who can do it in JupyterLab.",
     ),
     (
         errors.BrokenOff("r7"),

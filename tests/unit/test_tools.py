@@ -95,6 +95,10 @@ def test_the_toolsets_that_can_be_chosen_are_those_that_exist() -> None:
     assert [toolset.name for toolset in TOOLSETS] == list(app.TOOLSETS)
 
 
+def test_the_person_can_be_asked_before_each_tool_that_changes_anything() -> None:
+    assert [tool.name for tool in TOOLS if not tool.is_read_only] == list(app.CHANGING_TOOLS)
+
+
 def test_building_the_server_leaves_the_root_logger_alone() -> None:
     root = getLogger()
     before = (list(root.handlers), root.level)

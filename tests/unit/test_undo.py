@@ -114,3 +114,27 @@ def test_a_bounded_number_of_agents_and_steps_is_known(
     for _ in range(3):
         edit(document, "y", "insert_cell", "y")
     assert not document.undo(Agent("y"))
+
+
+def test_who_wrote_a_cell_can_be_in_its_metadata_and_is_undone_with_the_edit(
+    document: NotebookDocument,
+) -> None:
+    def signer(cell_id: str) -> Any:
+        return document.cell(cell_id).metadata.get("jupyter_mcp_ext", {}).get("written_by")
+
+    ada = Agent("x", "Claude Code", "Ada")
+    edits: list[tuple[Any, ...]] = [
+        (document.replace_text, "aaaa", "a", "a = 1"),
+        (document.replace_source, "bbbb", "# b", "markdown"),
+        (document.insert_cell, "new"),
+    ]
+    for method, *arguments in edits:
+        with document.edited_by(ada, is_signed=True) as changed:
+            method(*arguments)
+        assert [signer(cell_id) for cell_id in changed] == ["Claude Code (Ada)"]
+    with document.edited_by(Agent("y")):
+        document.replace_source("cccc", "c = 1")
+    assert signer("cccc") is None
+    for _ in edits:
+        assert document.undo(ada)
+    assert [signer(cell_id) for cell_id in document.cell_ids] == [None] * 3

@@ -1,0 +1,141 @@
+"""Some tools wait for the person's yes, where the server's configuration says so."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Literal
+
+import pytest
+from mcp_types import ElicitResult
+
+from ..agent import Era, connect_agent, text
+from ..server import Server, run_server
+from ..wire import connect_wire
+from .test_executions import with_cells
+
+pytestmark = pytest.mark.anyio
+
+ASKED = ("delete_cells", "restart_kernel", "insert_cell")
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    options = [f"--MCPExtension.ask_before={tool}" for tool in ASKED]
+    base = tmp_path_factory.mktemp("asking")
+    async with run_server(base, *options, module="jupyter_server") as server:
+        yield server
+
+
+Action = Literal["accept", "decline", "cancel"]
+
+
+def person(action: Action, questions: list[str]) -> Callable[..., Any]:
+    async def answer(context: Any, params: Any) -> ElicitResult:
+        questions.append(params.message)
+        return ElicitResult(action=action, content={} if action == "accept" else None)
+
+    return answer
+
+
+async def test_what_the_person_agrees_to_is_done(server: Server, era: Era) -> None:
+    path, questions = with_cells(server, "a = 1", "b = 2"), []
+    call = {"notebook": path, "cells": "0"}
+    on_elicit = person("accept", questions)
+    async with connect_agent(
+        server.mcp_url, server.token, era, name="claude-code", on_elicit=on_elicit
+    ) as agent:
+        assert "1 cells are left" in await agent.tell("delete_cells", **call)
+        # Each call is asked for anew.
+        assert "0 cells are left" in await agent.tell("delete_cells", **call)
+    assert questions == [
+        f"Claude Code wants this in Jupyter: Delete cells (notebook: {path}; cells: [0] {cell}). "
+        "Allow it?"
+        for cell in ("c0000000 'a = 1'", "c0000001 'b = 2'")
+    ]
+
+
+@pytest.mark.parametrize("action", ["decline", "cancel"])
+async def test_what_the_person_does_not_agree_to_is_not_done(
+    server: Server, era: Era, action: Action
+) -> None:
+    path, questions = with_cells(server, "a = 1"), []
+    on_elicit = person(action, questions)
+    async with connect_agent(server.mcp_url, server.token, era, on_elicit=on_elicit) as agent:
+        answer = await agent.call("delete_cells", notebook=path, cells="0")
+        assert answer.is_error and "did not agree to delete_cells" in text(answer)
+        assert "a = 1" in await agent.tell("read_notebook", notebook=path)
+    assert len(questions) == 1
+
+
+async def test_a_client_that_cannot_ask_is_refused(server: Server, era: Era) -> None:
+    path = with_cells(server, "a = 1")
+    async with connect_agent(server.mcp_url, server.token, era) as agent:
+        answer = await agent.call("delete_cells", notebook=path, cells="0")
+        assert answer.is_error and "cannot ask" in text(answer)
+        # All else works as ever.
+        await agent.tell("edit_cell", notebook=path, cell=0, old_text="1", new_text="2")
+        assert "a = 2" in await agent.tell("read_notebook", notebook=path)
+
+
+async def test_nobody_is_asked_for_what_cannot_be_done(server: Server, era: Era) -> None:
+    path, questions = with_cells(server, "a = 1"), []
+    on_elicit = person("accept", questions)
+    async with connect_agent(server.mcp_url, server.token, era, on_elicit=on_elicit) as agent:
+        assert (await agent.call("delete_cells", notebook=path)).is_error
+        assert (await agent.call("delete_cells", notebook=path, cells="7")).is_error
+    assert questions == []
+
+
+async def test_the_cell_that_was_asked_about_is_meant_wherever_it_is_then(
+    server: Server, era: Era
+) -> None:
+    path = with_cells(server, "a = 1", "b = 2")
+
+    async def move_it(context: Any, params: Any) -> ElicitResult:
+        async with connect_agent(server.mcp_url, server.token) as other:
+            await other.tell("move_cell", notebook=path, cell=0, after="end")
+        return ElicitResult(action="accept", content={})
+
+    async with connect_agent(server.mcp_url, server.token, era, on_elicit=move_it) as agent:
+        answer = await agent.tell("delete_cells", notebook=path, cells="0")
+    assert answer.startswith("[1] c0000000 deleted: a = 1")
+
+
+async def test_consent_and_what_the_run_asks_for_come_in_turn(server: Server, era: Era) -> None:
+    path = with_cells(server, "a = 1")
+
+    async def answer(context: Any, params: Any) -> ElicitResult:
+        is_input = "asks for input" in params.message
+        return ElicitResult(action="accept", content={"text": "Ada"} if is_input else {})
+
+    async with connect_agent(server.mcp_url, server.token, era, on_elicit=answer) as agent:
+        told = await agent.run(path, "input('Name: ')")
+        assert "status: ok" in told and "| 'Ada'" in told
+        outline = await agent.tell("read_notebook", notebook=path)
+    assert outline.count("input('Name: ')") == 1
+
+
+async def test_an_answer_counts_once_and_for_its_own_call(server: Server) -> None:
+    path = with_cells(server, "a = 1", "b = 2", "c = 3")
+    async with connect_wire(server, "2026-07-28") as wire:
+
+        async def call(cells: str, **more: Any) -> dict[str, Any]:
+            arguments = {"notebook": path, "cells": cells}
+            params = {"name": "delete_cells", "arguments": arguments, **more}
+            body, headers = wire.request("tools/call", params)
+            able = b'"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}}'
+            body = body.replace(b'"io.modelcontextprotocol/clientCapabilities": {}', able)
+            answer: dict[str, Any] = (await wire.send(body, headers)).json()
+            return answer["result"]
+
+        asked = await call("0")
+        yes = {
+            "requestState": asked["requestState"],
+            "inputResponses": {"text": {"action": "accept", "content": {}}},
+        }
+        # Not for other cells, which asks anew and takes the question back.
+        assert (await call("1,2", **yes))["resultType"] == "input_required"
+        assert (await call("0", **yes))["resultType"] == "input_required"
+        yes["requestState"] = (await call("0"))["requestState"]
+        assert "2 cells are left" in (await call("0", **yes))["content"][0]["text"]
+        assert (await call("0", **yes))["resultType"] == "input_required"
