@@ -1,4 +1,4 @@
-"""Read and edit one live notebook by cell id."""
+"""Edit one live notebook by cell id."""
 
 from __future__ import annotations
 
@@ -10,25 +10,20 @@ from typing import Any
 from uuid import uuid4
 
 from jupyter_ydoc import YNotebook
-from pycrdt import Awareness, Map, Text, Transaction
+from pycrdt import Text, Transaction
 
 from .agent import NOBODY, Agent, Author
-from .carets import caret_at_end, position_of_caret
 from .cell import Cell
-from .cell_index import CellIndex
 from .errors import (
     AmbiguousMatch,
     BeingTyped,
-    CellNotFound,
     InvalidRequest,
     ReadOnlyNotebook,
     TextNotFound,
 )
-from .journal import Journal, Origin
-from .people import ItemId, Participant, participants
-from .references import candidates, label, resolve, resolve_many
+from .journal import Origin
+from .live_notebook import LiveNotebook
 from .restoring import remade, restore
-from .snapshots import Snapshots
 from .text_edits import Span, byte_spans, changed_spans, unique_spans
 from .undo import Undo
 
@@ -36,12 +31,11 @@ EDIT = Origin("edit")
 """Of the transactions that change the notebook on an agent's behalf."""
 
 
-class NotebookDocument:
-    """The live notebook at `path`, valid while its room is held open.
+class NotebookDocument(LiveNotebook):
+    """A live notebook that can be edited.
 
     Its methods do not await: each edit is one transaction that finds its cells by id inside it,
-    after everything was checked. `await settled()` first when time has passed since the room
-    was opened, so that the edit does not fall into a reload from disk.
+    after everything was checked.
     """
 
     def __init__(
@@ -51,134 +45,10 @@ class NotebookDocument:
         settled: Callable[[], Awaitable[None]],
         writer: Callable[[], Author] = lambda: NOBODY,
     ) -> None:
-        self.path = path
-        self.file_id = ""
-        """What names its file also after a rename."""
-        self.is_writable = True
-        self.settled = settled
-        self._ynotebook = ynotebook
-        self._ycells = ynotebook.ycells
-        self._index = CellIndex(self._ycells, writer)
-        self._snapshots = Snapshots(self._ycells, self._index)
+        super().__init__(ynotebook, path, settled, writer)
         self._undo = Undo(self._ycells, self._index)
         self._origin = EDIT
         self._signature: dict[str, Any] = {}
-
-    def close(self) -> None:
-        """Stop following the cells; the room may live on."""
-        self._index.close()
-
-    # Reading
-
-    @property
-    def cell_ids(self) -> Sequence[str]:
-        """The ids of all cells, in order."""
-        return self._index.ids
-
-    @property
-    def journal(self) -> Journal:
-        """What happened to the cells."""
-        return self._index.journal
-
-    @property
-    def kernelspec_name(self) -> str:
-        """The kernel that the notebook asks for in its metadata, or ""."""
-        return str(self._metadata.get("kernelspec", {}).get("name") or "")
-
-    @property
-    def language(self) -> str:
-        """The language of its code as its metadata names it, or ""."""
-        language = self._metadata.get("language_info", {}).get("name")
-        return str(language or self._metadata.get("kernelspec", {}).get("language") or "")
-
-    @property
-    def _metadata(self) -> dict[str, Any]:
-        meta = json.loads(str(self._ynotebook.ydoc.get("meta", type=Map)))
-        return dict(meta.get("metadata") or {})
-
-    @property
-    def awareness(self) -> Awareness | None:
-        """Who is in the notebook's room; None outside of a server."""
-        return self._ynotebook.awareness
-
-    @property
-    def participants(self) -> list[Participant]:
-        """Who is in the notebook's room, people first."""
-        return participants(self.awareness)
-
-    def cells(self) -> list[Cell]:
-        """All cells with their outputs, in order."""
-        return self._snapshots.all()
-
-    def cell(self, reference: str | int) -> Cell:
-        """The cell that `reference` names, see `references.resolve`."""
-        position = self.position(self.resolve(reference))
-        return self._snapshots.at(position)
-
-    def exact_cell(self, cell_id: str) -> Cell:
-        """The cell with this id; unlike `cell`, nothing else names it.
-
-        Raises:
-            CellNotFound: there is none.
-        """
-        return self.cell(self.cell_ids[self.position(cell_id)])
-
-    def label(self, cell_id: str) -> str:
-        """`[position] id`, as in `Cell.label`, without reading the cell."""
-        return label(self.position(cell_id), cell_id)
-
-    def resolve(self, reference: str | int) -> str:
-        """The id of the cell that `reference` names, see `references.resolve`."""
-        if isinstance(reference, str) and self._index.position(reference) is not None:
-            return reference
-        return resolve(self.cell_ids, reference)
-
-    def resolve_many(self, references: str) -> list[str]:
-        """The ids of the cells that `references` names, see `references.resolve_many`."""
-        return resolve_many(self.cell_ids, references)
-
-    def position(self, cell_id: str) -> int:
-        """Where the cell is now.
-
-        Raises:
-            CellNotFound: the cell was deleted.
-        """
-        position = self._index.position(cell_id)
-        if position is None:
-            raise CellNotFound(cell_id, candidates(self.cell_ids))
-        return position
-
-    def ycell(self, cell_id: str) -> Map[Any] | None:
-        """The live cell, for use inside one transaction only; None when it was deleted."""
-        try:
-            return self._ycells[self.position(cell_id)]  # type: ignore[no-any-return]
-        except CellNotFound:
-            return None
-
-    def caret(self, cell_id: str) -> dict[str, Any]:
-        """A caret at the end of the cell's source, as JupyterLab draws it for others.
-
-        Raises:
-            CellNotFound: the cell was deleted.
-        """
-        return caret_at_end(self._ycells, self.position(cell_id))
-
-    def cell_with_caret(self, caret: ItemId | None) -> str | None:
-        """The id of the cell whose source has this Yjs id; None if there is none."""
-        position = position_of_caret(self._ycells, caret)
-        return None if position is None else self.cell_ids[position]
-
-    # Following
-
-    def on_change(self, callback: Callable[[set[str] | None], None]) -> Callable[[], None]:
-        """Call `callback` in each transaction that changes cells, until the result is called.
-
-        It gets the ids of the cells that were changed, added, moved or removed, or None where they
-        cannot be told. It must not raise: the writer would fail.
-        """
-        return self._index.on_change(callback)
-
-    # Editing
 
     @contextmanager
     def edited_by(self, agent: Agent, *, is_signed: bool = False) -> Iterator[list[str]]:

@@ -12,13 +12,14 @@ from typing import Any
 from anyio import Lock, move_on_after, sleep
 from jupyter_server_ydoc.app import YDocExtension
 from jupyter_server_ydoc.rooms import DocumentRoom
-from jupyter_server_ydoc.utils import JUPYTER_COLLABORATION_EVENTS_URI
 from pycrdt import Awareness
 
 from .contents import Contents, clean_path, reason_of
 from .errors import NotANotebook, NotebookNotFound, OtherCollaboration, StillOpen, Unavailable
+from .file_notices import FileNotices
 from .notebook import NotebookDocument
 from .people import Participant, Writers, participants, views
+from .room_store import configure_store
 
 SAVE_INTERVAL_SECONDS = 5.0
 """How often a notebook is saved while a run keeps changing it."""
@@ -32,15 +33,6 @@ CLOSE_GRACE_SECONDS = 1.5
 GLOBAL_AWARENESS = "JupyterLab:globalAwareness"
 """The id of the room in which JupyterLab's browsers tell of their users."""
 
-FILE_FAILED = (
-    "Note: the notebook could not be read from or saved to its file. What you see is not on disk; "
-    "the server's log has the reason."
-)
-FILE_CHANGED = (
-    "Note: the file was changed on disk by another program, and its content has replaced the live "
-    "notebook. Edits of the last moments may be lost: read it again."
-)
-
 
 class _Keeper:
     """Stands among a room's clients like a browser, so that nobody frees the room under us."""
@@ -49,10 +41,6 @@ class _Keeper:
 
     async def send(self, message: bytes) -> None:
         """Take an update; the document has it already."""
-
-
-class _Configured:
-    """Marks a class of stores that knows its configuration."""
 
 
 @dataclass
@@ -74,8 +62,7 @@ class NotebookRooms:
         self._settings = settings
         self._contents = contents
         self._leases: dict[str, _Lease] = {}
-        self._notices: dict[str, list[str]] = {}
-        self._listens = False
+        self._notices = FileNotices(settings)
         self._first_join = Lock()
         self._has_joined = False
 
@@ -156,12 +143,7 @@ class NotebookRooms:
 
     def take_notices(self, path: str) -> list[str]:
         """What went wrong with the notebook's file since it was last asked, once each."""
-        if not any(self._notices.values()):
-            return []
-        room_id = self._room_id(clean_path(path))
-        notices = self._notices.get(room_id, [])
-        self._notices[room_id] = []
-        return notices
+        return self._notices.take(self._room_id(clean_path(path))) if self._notices.any else []
 
     def participants_in(self, path: str) -> list[Participant] | None:
         """Who is in the notebook's room; None when it is not in memory."""
@@ -226,14 +208,14 @@ class NotebookRooms:
     # Leases
 
     async def _acquire(self, path: str) -> _Lease:
-        self._listen()
+        self._notices.listen()
         self._forget_dead()
         room_id = self._room_id(path)
         lease = self._leases.get(room_id)
         if lease is None:
             lease = self._lease(room_id, await self._join_in_turn(path, room_id))
         # Nothing is awaited between joining and here, or the room could be freed meanwhile.
-        self._notices.setdefault(room_id, [])
+        self._notices.follow(room_id)
         self._use(lease)
         if not lease.room.ready:
             await self._initialize(path, lease)
@@ -264,7 +246,7 @@ class NotebookRooms:
         collaboration = self._collaboration
         rooms = collaboration.ywebsocket_server.rooms
         is_new = room_id not in rooms
-        _configure_store(collaboration)
+        configure_store(collaboration)
         try:
             await collaboration.get_document(room_id=room_id, copy=False, create=True)
         except Exception as error:
@@ -348,29 +330,6 @@ class NotebookRooms:
                 del self._leases[room_id]
                 lease.document.close()
 
-    # Notices
-
-    def _listen(self) -> None:
-        # jupyter-collaboration registers its events after us.
-        if not self._listens:
-            self._listens = True
-            self._settings["event_logger"].add_listener(
-                schema_id=JUPYTER_COLLABORATION_EVENTS_URI, listener=self._on_event
-            )
-
-    async def _on_event(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
-        notices = self._notices.get(data["room"])
-        if notices is None:
-            return  # No agent was ever there.
-        if data["level"] == "ERROR":
-            notice = FILE_FAILED
-        elif data.get("action") == "overwrite":
-            notice = FILE_CHANGED
-        else:
-            return
-        if notice not in notices:
-            notices.append(notice)
-
     # Jupyter's own parts
 
     @property
@@ -400,22 +359,6 @@ def _has_guests(room: DocumentRoom) -> bool:
 
 def _room_id(file_id: str) -> str:
     return f"json:notebook:{file_id}"
-
-
-def _configure_store(collaboration: YDocExtension) -> None:
-    """Let the rooms that we make keep their changes where those that browsers make do.
-
-    `get_document` makes the store from `ystore_class` alone, without the configuration.
-    """
-    store = collaboration.ystore_class
-    if issubclass(store, _Configured):
-        return
-
-    def __init__(self: Any, *args: Any, **options: Any) -> None:
-        store.__init__(self, *args, **{"config": collaboration.config} | options)
-
-    members = {"__init__": __init__}
-    collaboration.ystore_class = type(store)(store.__name__, (_Configured, store), members)
 
 
 async def save_pending(room: DocumentRoom) -> None:
