@@ -26,7 +26,7 @@ unexport VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 export PIP_ROOT_USER_ACTION ?= ignore
 
-.PHONY: run test unit integration e2e conformance hub lint format constraints clean
+.PHONY: run test bench unit integration e2e conformance hub lint format constraints clean
 
 run: $(INSTALLED)  ## JupyterLab on a copy of the examples: make run ARGS="--port=8890 --no-browser"
 	@mkdir -p playground
@@ -35,6 +35,17 @@ run: $(INSTALLED)  ## JupyterLab on a copy of the examples: make run ARGS="--por
 
 test: $(INSTALLED) $(NODE_INSTALLED)  ## All tests: make test ARGS="-k words"
 	@$(BIN)/python -m pytest $(ARGS)
+
+# The rival and the same JupyterLab, in an environment of their own.
+RIVAL := .tools/rival
+$(RIVAL)/.installed: constraints.txt | $(UV)
+	@$(UV) venv -q --allow-existing $(RIVAL)
+	@$(UV) pip install -q --python $(RIVAL) jupyter-mcp-server pandas matplotlib \
+		$$(grep -E '^(jupyterlab|jupyter-collaboration|jupyter-server|ipykernel)==' constraints.txt)
+	@touch $@
+
+bench: $(INSTALLED) $(RIVAL)/.installed  ## This server and its rival side by side, into the docs
+	@$(BIN)/python -m benchmarks.side_by_side --rival $(RIVAL)/bin/python --write $(ARGS)
 
 conformance hub: $(NODE_INSTALLED)
 unit integration e2e conformance hub: $(INSTALLED)
