@@ -14,6 +14,7 @@ from jupyter_server.utils import ApiPath, ensure_async, to_os_path
 from tornado.web import HTTPError
 
 from .errors import (
+    DirectoryNotFound,
     FileMissing,
     FileRefused,
     InvalidRequest,
@@ -169,7 +170,7 @@ class Contents:
         Looks into at most MAX_DIRECTORIES directories.
 
         Raises:
-            NotebookNotFound: there is no such directory.
+            DirectoryNotFound: there is none.
         """
         waiting = [clean_path(directory)]
         for _ in range(MAX_DIRECTORIES):
@@ -197,7 +198,7 @@ class Contents:
         try:
             model = await ensure_async(self._manager.get(directory, type="directory"))
         except HTTPError as error:
-            raise NotebookNotFound(directory, reason_of(error)) from error
+            raise DirectoryNotFound(directory, reason_of(error)) from error
         return sorted(model["content"], key=lambda entry: str(entry["name"]))
 
     @property

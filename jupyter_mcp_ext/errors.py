@@ -3,6 +3,7 @@
 MCPExtensionError                  base, never raised itself
 ├── NotFound (LookupError)
 │   ├── NotebookNotFound
+│   ├── DirectoryNotFound
 │   ├── CellNotFound
 │   ├── ResourceNotFound
 │   ├── KernelNotFound
@@ -78,6 +79,14 @@ class NotebookNotFound(NotFound):
         )
 
 
+class DirectoryNotFound(NotFound):
+    def __init__(self, path: str, reason: str = "") -> None:
+        super().__init__(
+            f"There is no directory {path!r}{': ' + reason if reason else ''}.",
+            'Directories are named from the server\'s root, which is "".',
+        )
+
+
 class CellNotFound(NotFound):
     def __init__(self, reference: str, candidates: Sequence[str], reason: str = "") -> None:
         listed = ", ".join(candidates) or "none, the notebook is empty"
@@ -145,7 +154,7 @@ class SourceConflict(Conflict):
         more = [f"So did {', '.join(others)}."] if others else []
         super().__init__(
             "\n".join([*told, *more, "Nothing was done."]),
-            "Read again, or pass overwrite_changes=true.",
+            "Read again, or insist with overwrite_changes=true.",
         )
 
 
@@ -166,9 +175,14 @@ class WrongCellType(Conflict):
 
 
 class TextNotFound(Conflict):
-    def __init__(self, place: str, old_text: str, tool: str = "read_cell") -> None:
+    """`nearest` is the line that is most like it, if any is."""
+
+    def __init__(
+        self, place: str, old_text: str, tool: str = "read_cell", nearest: str = ""
+    ) -> None:
+        like = f" Its nearest line is {nearest!r}." if nearest else ""
         super().__init__(
-            f"{place} does not contain {old_text!r}.", f"Read it with {tool} and try again."
+            f"{place} does not contain {old_text!r}.{like}", f"Read it with {tool} and try again."
         )
 
 

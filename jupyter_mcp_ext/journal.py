@@ -71,6 +71,8 @@ class Journal:
         self._cells: dict[str, dict[tuple[Kind, Author], _Note]] = {}
         self._removed: OrderedDict[str, int] = OrderedDict()
         self._complete_from = 0
+        self._sources: dict[str, int] = {}
+        """Hashes of the sources that the last runs had, where that is known."""
 
     @property
     def mark(self) -> str:
@@ -85,6 +87,8 @@ class Journal:
     def note(self, cell_id: str, kind: Kind) -> None:
         """Note what happened to a cell in this step."""
         notes = self._cells.setdefault(cell_id, {})
+        if kind == "started" and self._is_edited(cell_id):
+            self._sources.pop(cell_id, None)
         now = _Note(self._step, monotonic())
         if kind == "ran" and self._last(cell_id, "started") <= self._last(cell_id, "ran"):
             notes["started", self.author] = now  # A run that was shown at its end only.
@@ -96,13 +100,19 @@ class Journal:
     def note_removed(self, cell_id: str) -> None:
         """Note that a cell is gone."""
         self._cells.pop(cell_id, None)
+        self._sources.pop(cell_id, None)
         self._removed[cell_id] = self._step
         if len(self._removed) > MAX_REMOVED:
             _, self._complete_from = self._removed.popitem(last=False)
 
-    def is_stale(self, cell_id: str) -> bool:
-        """Whether the source was edited after a run of it began."""
-        return self._last(cell_id, "edited") > self._last(cell_id, "started")
+    def note_run(self, cell_id: str, source: str) -> None:
+        """Note that a run of this source begins."""
+        self.note(cell_id, "started")
+        self._sources[cell_id] = hash(source)
+
+    def is_stale(self, cell_id: str, source: str) -> bool:
+        """Whether the source was edited after a run of it began, and is not as it was again."""
+        return self._is_edited(cell_id) and self._sources.get(cell_id) != hash(source)
 
     def typist(self, cell_id: str) -> str:
         """The name of the person who is typing in the cell, "" if nobody is."""
@@ -147,6 +157,9 @@ class Journal:
             if names:
                 words.setdefault(" and ".join(names), []).append(word)
         return ", ".join(f"{', '.join(done)} by {names}" for names, done in words.items())
+
+    def _is_edited(self, cell_id: str) -> bool:
+        return self._last(cell_id, "edited") > self._last(cell_id, "started")
 
     def _last(self, cell_id: str, kind: Kind) -> int:
         notes = self._cells.get(cell_id, {})

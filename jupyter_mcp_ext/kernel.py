@@ -357,8 +357,11 @@ class Kernels:
         # Jupyter does not listen to kernels of other programs, hears a new one later, and asks a
         # gateway only now and then.
         is_unsure = state in ("starting", "unknown") or is_behind_gateway(self._manager)
-        if connection is not None and is_heard and (is_unsure or not connection.owns_kernel):
-            state = "busy" if connection.running else "idle"
+        if connection is not None and is_heard and connection.running:
+            # Jupyter takes the end of what ran in a sub-shell for the end of all.
+            state = "busy"
+        elif connection is not None and is_heard and (is_unsure or not connection.owns_kernel):
+            state = "idle"
         starter = agents.starter_of(model["id"])
         is_left_to_agents = starter and connection is not None and not connection.is_shared
         return {

@@ -24,7 +24,7 @@ from .errors import (
 from .journal import Origin
 from .live_notebook import LiveNotebook
 from .restoring import remade, restore
-from .text_edits import Span, byte_spans, changed_spans, unique_spans
+from .text_edits import Span, byte_spans, changed_spans, nearest_line, unique_spans
 from .undo import Undo
 
 EDIT = Origin("edit")
@@ -138,7 +138,8 @@ class NotebookDocument(LiveNotebook):
             raise InvalidRequest("old_text is empty.", "Use overwrite_cell to replace a source.")
         spans, places = unique_spans(before.source, old_text, new_text, replace_all)
         if not places:
-            raise TextNotFound(f"Cell {before.label}", old_text)
+            nearest = nearest_line(before.source, old_text)
+            raise TextNotFound(f"Cell {before.label}", old_text, nearest=nearest)
         if not spans:
             raise AmbiguousMatch(f"Cell {before.label}", old_text, places)
         self._patch_source(before, spans)
@@ -235,7 +236,7 @@ class NotebookDocument(LiveNotebook):
 
     def note_start(self, cell_id: str) -> None:
         """A run of the cell's present source begins, which the cell does not show yet."""
-        self.journal.note(cell_id, "started")
+        self.journal.note_run(cell_id, str(self._ycells[self.position(cell_id)]["source"]))
         self._snapshots.forget({cell_id})
 
     def mark_dirty(self) -> None:

@@ -58,7 +58,9 @@ def outline(cells: Sequence[Cell], notes: Mapping[str, str] | None = None) -> st
         state = "" if state == "error" else state  # The summary of the outputs says which.
         facts = [_length(cell) if "\n" in cell.source else "", state, summary(cell.outputs)]
         indent = " " * (depth - 1 if heading else depth)
-        head = f"{indent}{cell.label} {_kind(cell)} {', '.join(filter(None, facts))}"
+        ran = cell.type == "code" and cell.execution_count is not None
+        kind = f"In[{cell.execution_count}]" if ran else _kind(cell)
+        head = f"{indent}{cell.label} {kind} {', '.join(filter(None, facts))}"
         head = printable(head.rstrip())
         room = max(OUTLINE_LINE_BYTES - len(f"{head}: ".encode(errors="replace")), 10)
         note = f"  ({notes[cell.id]})" if notes and cell.id in notes else ""
@@ -116,7 +118,8 @@ def file(
 def matches(found: Sequence[Found]) -> str:
     """A header for each cell and its matching lines, with their numbers, as many as fit."""
     total = sum(each.count for each in found)
-    shown = [f"{count(total, 'line')} in {count(len(found), 'cell')}" if found else "no match"]
+    cells = count(len(found), "cell")
+    shown = [(f"{count(total, 'line')} in {cells}" if total else cells) if found else "no match"]
     left = MAX_MATCHES
     for each in found[:MAX_MATCHES]:
         lines = each.lines[: min(max(left, 1), MAX_CELL_MATCHES)]

@@ -60,5 +60,5 @@ class Snapshots:
         return cells
 
     def _snapshot(self, raw: dict[str, Any], position: int) -> Cell:
-        is_edited = self._index.journal.is_stale(str(raw.get("id")))
+        is_edited = self._index.journal.is_stale(str(raw.get("id")), str(raw.get("source", "")))
         return snapshot(raw, position, is_edited=is_edited)

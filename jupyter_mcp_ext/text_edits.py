@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from difflib import SequenceMatcher, unified_diff
+from difflib import SequenceMatcher, get_close_matches, unified_diff
+from itertools import pairwise
 from os.path import commonprefix
 from textwrap import dedent, indent
 
@@ -14,6 +15,8 @@ Span = tuple[int, int, str]
 MAX_LINE_CHARS = 300
 """How much a diff shows of a line."""
 
+MAX_SEARCHED_LINES = 500
+
 _Form = Callable[[Sequence[str]], list[str]]
 """How lines are made comparable."""
 
@@ -21,13 +24,32 @@ _Form = Callable[[Sequence[str]], list[str]]
 def line_diff(old: str, new: str, max_lines: int) -> str:
     """The lines that differ, in the form of a unified diff without its header; "" for none."""
     lines = [*unified_diff(old.splitlines(), new.splitlines(), n=1, lineterm="")][2:]
+    lines = _around_changes(lines)
     if len(lines) > max_lines:
         lines[max_lines:] = [f"... {len(lines) - max_lines} more lines of this diff"]
     return "\n".join(line if len(line) <= MAX_LINE_CHARS else _cut(line) for line in lines)
 
 
+def _around_changes(lines: list[str]) -> list[str]:
+    """Long lines that were changed, from shortly before where they differ."""
+    for number, (old, new) in enumerate(pairwise(lines)):
+        same = len(commonprefix([old[1:], new[1:]]))
+        if old[0] == "-" and new[0] == "+" and same > MAX_LINE_CHARS // 2:
+            start = same - MAX_LINE_CHARS // 4
+            lines[number : number + 2] = [f"{each[0]}...{each[1 + start :]}" for each in (old, new)]
+    return lines
+
+
 def _cut(line: str) -> str:
     return f"{line[:MAX_LINE_CHARS]}... {len(line) - MAX_LINE_CHARS} more characters"
+
+
+def nearest_line(text: str, wanted: str) -> str:
+    """The line of `text` that is most like the first of `wanted`, "" if none is much like it."""
+    first = next((line.strip() for line in wanted.splitlines() if line.strip()), "")
+    lines = [line.strip()[:MAX_LINE_CHARS] for line in text.splitlines()[:MAX_SEARCHED_LINES]]
+    found = get_close_matches(first[:MAX_LINE_CHARS], lines, 1)
+    return found[0] if found else ""
 
 
 def changed_spans(old: str, new: str) -> list[Span]:

@@ -188,10 +188,10 @@ async def _written(
 
 
 def _between(document: NotebookDocument, cell: Cell) -> str:
-    ids = document.cell_ids
-    above = f"after {ids[cell.position - 1]}" if cell.position else "at the start"
+    ids, labelled = document.cell_ids, document.label
+    above = f"after {labelled(ids[cell.position - 1])}" if cell.position else "at the start"
     is_last = cell.position == len(ids) - 1
-    return above if is_last else f"{above}, before {ids[cell.position + 1]}"
+    return above if is_last else f"{above}, before {labelled(ids[cell.position + 1])}"
 
 
 def _diff(before: Cell, now: Cell) -> str:

@@ -145,8 +145,14 @@ async def interrupt_kernel(
     if notebook:
         await context.require(READ)
     connection = await kernel_of(context, notebook, kernel)
+    running = [
+        f"{run.label} ({run.id})"
+        for run in context.services.executor.unfinished
+        if run.kernel_id == connection.kernel_id and run.status == "running"
+    ]
     if await context.services.kernels.interrupt(connection):
-        return f"Interrupted what ran on kernel {connection.kernel_id}."
+        what = ", ".join(running) or "what ran"
+        return f"Interrupted {what} on kernel {connection.kernel_id}; it has stopped."
     return f"Nothing was running on kernel {connection.kernel_id}."
 
 

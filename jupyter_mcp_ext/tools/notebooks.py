@@ -46,6 +46,10 @@ OTHER_KERNEL = (
     "open_notebook starts the other one."
 )
 
+NONE_STALE = (
+    "No cell was edited since it ran. Whether cells ran in order is told by In[n] in the outline."
+)
+
 TOOLSET = Toolset("notebooks", "Start with open_notebook or read_notebook.")
 
 
@@ -194,12 +198,14 @@ async def search_notebook(
     regex: bool = False,
     within: Within = "all",
 ) -> str:
-    """Find lines in sources and outputs. Without a query: cells with errors, or stale ones."""
+    """Find lines in sources and outputs. Without a query, within="errors" or "stale" finds all."""
     async with context.open(notebook) as document:
         cells = document.cells()
     found = await to_thread.run_sync(
         partial(search, cells, query, is_regex=regex, within=within), abandon_on_cancel=True
     )
+    if not found and within == "stale":
+        return NONE_STALE
     return render.matches(found)
 
 

@@ -35,9 +35,9 @@ MAX_TOLD = 40
 MAX_LISTED = 20
 
 NEXT_CALL = {
-    "queued": "It waits for its turn on the kernel. get_execution({id!r}) waits on.",
+    "queued": "It waits for its kernel or for its turn. get_execution({id!r}) waits on.",
     "running": "It goes on. get_execution({id!r}) waits on; interrupt_kernel stops it.",
-    "kernel_died": "The kernel died; its variables are lost.",
+    "kernel_died": "The kernel died; its variables are lost. The next run starts it anew.",
 }
 WAITS_FOR_INPUT = (
     "It waits for input(): {prompt!r}. get_execution({id!r}) asks the person for it where the MCP "

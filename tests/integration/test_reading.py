@@ -90,7 +90,7 @@ async def test_a_cell_that_a_person_edits_after_its_run_is_stale(
     async with join_room(server, path) as peer:
         await peer.type_text("c0000000", "0", after="a = 1")
         answer = await read_until(agent, path, "a = 10")
-    assert "[0] c0000000 code stale: a = 10" in answer and answer.count("stale") == 1
+    assert "stale: a = 10" in answer and answer.count("stale") == 1
     found = await agent.tell("search_notebook", notebook=path, within="stale")
     assert "[0] c0000000 code In[1], stale, 1 line" in found and "c0000001" not in found
     await agent.tell("execute_cell", notebook=path, cell=0)
@@ -157,3 +157,16 @@ async def test_a_kernel_of_another_language_is_asked_by_the_protocol(
         assert refused.is_error and "knows nothing of 'y'" in text(refused)
         refused = await agent.call("list_variables", **call)
         assert refused.is_error and "Variables of a toy kernel are not known here" in text(refused)
+
+
+async def test_a_directory_that_is_not_there_is_called_one(server: Server, agent: Agent) -> None:
+    answer = await agent.call("list_notebooks", directory="nope")
+    assert answer.is_error and text(answer).startswith("There is no directory 'nope'")
+
+
+async def test_a_text_that_is_not_in_a_cell_is_answered_with_its_nearest_line(
+    server: Server, agent: Agent
+) -> None:
+    path = with_cells(server, "chunk = 10\nrows = read(chunk)")
+    call = {"notebook": path, "cell": 0, "old_text": "chunk = 100", "new_text": "chunk = 5"}
+    assert "Its nearest line is 'chunk = 10'." in text(await agent.call("edit_cell", **call))

@@ -58,7 +58,7 @@ async def test_a_changed_cell_is_refused_until_it_is_read_again_or_insisted_on(
         assert first.startswith(f"Cell [0] {CELL} changed since you read it (ada, ")
         assert first.endswith(" s ago):")
         assert diff == ["@@ -1,2 +1,2 @@", "-a = 1", "+a = 123", " print(a)"]
-        assert last == "Nothing was done. Read again, or pass overwrite_changes=true."
+        assert last == "Nothing was done. Read again, or insist with overwrite_changes=true."
         assert peer.sources() == ["a = 123\nprint(a)", "c = 3"]
         assert "execution_count" not in peer.cells()[0] or not peer.cells()[0]["execution_count"]
         await insist(agent, tool, overwrite_changes=True, **call)

@@ -9,6 +9,11 @@ from jupyter_mcp_ext.errors import MCPExtensionError
 
 EXAMPLES: list[tuple[MCPExtensionError, str]] = [
     (
+        errors.DirectoryNotFound("nope", "it does not exist"),
+        "There is no directory 'nope': it does not exist. Directories are named from the server's "
+        'root, which is "".',
+    ),
+    (
         errors.BeingTyped("[0] ab12", "ada"),
         "ada is typing in cell [0] ab12, and what they type now would be lost. Try again when they "
         "have paused for a few seconds.",
@@ -16,7 +21,7 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
     (
         errors.SourceConflict([("[0] ab12", "ada, 12 s ago", "-a\n+b")], ["[1] cd34"]),
         "Cell [0] ab12 changed since you read it (ada, 12 s ago):\n-a\n+b\nSo did [1] cd34.\n"
-        "Nothing was done. Read again, or pass overwrite_changes=true.",
+        "Nothing was done. Read again, or insist with overwrite_changes=true.",
     ),
     (
         errors.NotebookNotFound("a.ipynb", "it does not exist"),

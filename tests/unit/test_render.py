@@ -561,12 +561,12 @@ def test_the_outline_has_a_line_for_each_cell_below_its_heading() -> None:
         markdown("# End", 9),
     ]
     assert render.outline(cells, {"cell0007": "added by others"}).split("\n") == [
-        "[0] cell0000 code ok: import numpy as np",
+        "[0] cell0000 In[1] ok: import numpy as np",
         "[1] cell0001 md 3 lines: # Load",
         " [2] cell0002 code 5 lines, never run: x = f(",
         " [3] cell0003 md: ## Clean",
         "  [4] cell0004 code 2 lines, running: %%time",
-        "  [5] cell0005 code stale, png 300 B: plot()",
+        "  [5] cell0005 In[3] stale, png 300 B: plot()",
         "  [6] cell0006 code stdout 2 B, error ZeroDivisionError: 1/0",
         "  [7] cell0007 code never run: empty  (added by others)",
         "  [8] cell0008 code never run: # only a comment",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_mcp_ext.text_edits import byte_spans, changed_spans, find_spans, patched
+from jupyter_mcp_ext.text_edits import (
+    byte_spans,
+    changed_spans,
+    find_spans,
+    line_diff,
+    nearest_line,
+    patched,
+)
 
 LINES = st.lists(st.sampled_from(["", "a", "b = 1", "  b = 1", "é😀", "\t"]), max_size=8)
 
@@ -66,3 +73,22 @@ def test_relative_indentation_must_fit() -> None:
 def test_nothing_is_found_where_nothing_is() -> None:
     assert find_spans("a\nb", "c", "d") == []
     assert find_spans("a\nb", "\n\n\n", "d") == []
+
+
+def test_a_diff_of_long_lines_shows_where_they_differ() -> None:
+    start = "x = [" + "1, " * 300
+    diff = line_diff(f"a\n{start}2]", f"a\n{start}3, 4]", 10).splitlines()
+    assert diff[1] == " a" and diff[2].startswith("-...") and diff[2].endswith("1, 2]")
+    assert diff[3].startswith("+...") and diff[3].endswith("1, 3, 4]")
+    assert all(len(line) < 320 for line in diff)
+
+
+def test_a_long_diff_says_how_much_is_left_out() -> None:
+    old, new = (f"{word}\n" * 50 for word in ("old", "new"))
+    assert line_diff(old, new, 5).endswith("... 96 more lines of this diff")
+    assert line_diff("", "x" * 1000, 5).endswith("... 701 more characters")
+
+
+def test_the_nearest_line_is_found_or_none() -> None:
+    assert nearest_line("import os\n    chunk = 10\n", "chunk = 100\nx") == "chunk = 10"
+    assert nearest_line("import os", "something else entirely") == ""

@@ -138,3 +138,19 @@ def test_who_wrote_a_cell_can_be_in_its_metadata_and_is_undone_with_the_edit(
     for _ in edits:
         assert document.undo(ada)
     assert [signer(cell_id) for cell_id in document.cell_ids] == [None] * 3
+
+
+def test_a_source_that_is_again_as_it_ran_is_not_stale(
+    document: NotebookDocument, ynotebook: YNotebook
+) -> None:
+    document.note_start("bbbb")
+    with document.transaction(Origin("output")):
+        ynotebook.ycells[1]["execution_state"] = "running"
+    edit(document, "x", "replace_source", "bbbb", "b = 2")
+    assert document.cell("bbbb").is_stale
+    document.undo(Agent("x"))
+    assert not document.cell("bbbb").is_stale
+    edit(document, "x", "replace_source", "bbbb", "b = 2")
+    ynotebook.ycells[1]["execution_state"] = "running"  # By somebody else, of this source.
+    document.undo(Agent("x"))
+    assert document.cell("bbbb").is_stale
