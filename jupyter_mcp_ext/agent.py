@@ -18,6 +18,9 @@ class Author(NamedTuple):
 
 NOBODY = Author("", "")
 
+AN_AGENT = "an agent"
+"""How one is called whose client tells no name."""
+
 
 @dataclass(frozen=True)
 class Agent:
@@ -35,7 +38,7 @@ class Agent:
     @property
     def title(self) -> str:
         """How people see it."""
-        name = self.name or "an agent"
+        name = self.name or AN_AGENT
         return f"{name} ({self.user})" if self.user else name
 
     @property

@@ -196,6 +196,7 @@ class MCPExtension(ExtensionApp):
         )
         self._contents = Contents(settings)
         self._rooms = NotebookRooms(settings, self._contents)
+        self._readings = Readings()
         self._presence = Presence(self._rooms.is_live, lambda: self._rooms.everywhere)
         self._files = Files(
             self._contents, TextRooms(settings), self.sensitive_files, self.max_upload_bytes
@@ -212,6 +213,7 @@ class MCPExtension(ExtensionApp):
             self._rooms,
             self._kernels,
             self._presence,
+            self._readings,
             self.spawn,
             self.max_document_output_bytes,
             self.log,
@@ -296,7 +298,7 @@ class MCPExtension(ExtensionApp):
             kernels=self._kernels,
             environments=self._environments,
             executor=self._executor,
-            readings=Readings(),
+            readings=self._readings,
             presence=self._presence,
             variables=Variables(),
             limits=limits,

@@ -66,6 +66,7 @@ class Execution:
         self.failure: MCPExtensionError | None = None
         self.batch: Batch | None = None
         self.takes_input = False
+        self.overwrites_changes = False
         self.in_subshell = False
         self.in_queue = CancelScope()
         self.is_submitted = False

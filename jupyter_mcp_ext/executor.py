@@ -32,6 +32,7 @@ from .notebook import NotebookDocument
 from .output_writer import OutputWriter
 from .outputs import OutputArea
 from .presence import Presence
+from .readings import Readings
 from .room import NotebookRooms
 from .starts import Spawn
 
@@ -64,6 +65,7 @@ class Executor:
         rooms: NotebookRooms,
         kernels: Kernels,
         presence: Presence,
+        readings: Readings,
         spawn: Spawn,
         max_output_bytes: int,
         log: Logger,
@@ -71,6 +73,7 @@ class Executor:
         self._rooms = rooms
         self._kernels = kernels
         self._presence = presence
+        self._readings = readings
         self._spawn = spawn
         self._max_output_bytes = max_output_bytes
         self._writer = OutputWriter(rooms, spawn, log)
@@ -102,12 +105,18 @@ class Executor:
         agent: Agent,
         *,
         takes_input: bool = False,
+        overwrite_changes: bool = False,
         batch: Batch | None = None,
     ) -> Execution:
-        """Run a cell on its notebook's kernel; its outputs go into the notebook."""
+        """Run a cell on its notebook's kernel; its outputs go into the notebook.
+
+        It is not run if, when its turn comes, somebody else has changed it since the agent read
+        it, unless the agent insists with `overwrite_changes`.
+        """
         execution = self._new(document.path, cell.id, agent.author)
         execution.label, execution.batch = cell.label, batch
         execution.takes_input = takes_input
+        execution.overwrites_changes = overwrite_changes
         running = partial(self._run_cell, execution, document, agent)
         self._spawn(partial(self._guard, execution, document.path, running))
         return execution
@@ -120,12 +129,18 @@ class Executor:
         *,
         stop_on_error: bool,
         takes_input: bool = False,
+        overwrite_changes: bool = False,
     ) -> Batch:
         """Run cells in this order, until one ends in a way that nobody wants to be ignored."""
         batch = Batch(stop_on_error)
         for cell in cells:
             execution = self.submit_cell(
-                document, cell, agent, takes_input=takes_input, batch=batch
+                document,
+                cell,
+                agent,
+                takes_input=takes_input,
+                overwrite_changes=overwrite_changes,
+                batch=batch,
             )
             batch.executions.append(execution)
         return batch
@@ -227,14 +242,18 @@ class Executor:
     ) -> None:
         async with self._rooms.reopen(document) as document:
             with self._presence.working_on(agent, document, execution.cell_id):
-                await self._run_cell_in(execution, document)
+                await self._run_cell_in(execution, document, agent)
 
-    async def _run_cell_in(self, execution: Execution, document: NotebookDocument) -> None:
+    async def _run_cell_in(
+        self, execution: Execution, document: NotebookDocument, agent: Agent
+    ) -> None:
         execution.path, execution.file_id = document.path, document.file_id
         connection = await self._connection_of(document)
         async with self._turn(execution, connection):
             await document.settled()
-            cell = document.cell(execution.cell_id)
+            cell = document.exact_cell(execution.cell_id)
+            if not execution.overwrites_changes:
+                self._readings.check(agent, document, [cell])  # It may have waited for long.
             if cell.type != "code":
                 raise WrongCellType(cell.label, cell.type, "code")
             document.check_writable()

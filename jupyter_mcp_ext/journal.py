@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Literal, NamedTuple
 from uuid import uuid4
 
-from .agent import NOBODY, Author
+from .agent import AN_AGENT, NOBODY, Author
 
 Kind = Literal["added", "edited", "moved", "replaced", "started", "ran", "output"]
 
@@ -37,11 +37,18 @@ WRITTEN: Sequence[Kind] = ("added", "edited", "replaced")
 """What gives a cell a new source."""
 
 
+SERVER = Author("server", AN_AGENT)
+"""Whoever it is for whom the server does something that no call asked for."""
+
+RESERVED = {"you", "others", AN_AGENT}
+"""What we call authors; a person with such a name is quoted."""
+
+
 class Origin(NamedTuple):
     """What our transactions say of themselves: whose they are, and whether they can be undone."""
 
     kind: Literal["edit", "output"]
-    author: Author = Author("server", "an agent")
+    author: Author = SERVER
 
 
 class _Note(NamedTuple):
@@ -116,10 +123,13 @@ class Journal:
 
     def typist(self, cell_id: str) -> str:
         """The name of the person who is typing in the cell, "" if nobody is."""
-        writer = self.last_writer(cell_id)
-        if writer is None or writer[0].id or writer[1] > TYPING_SECONDS:
-            return ""
-        return writer[0].name
+        now, notes = monotonic(), self._cells.get(cell_id, {}).items()
+        typed = [
+            (note, author.name)
+            for (kind, author), note in notes
+            if kind in WRITTEN and not author.id and now - note.seconds <= TYPING_SECONDS
+        ]
+        return max(typed)[1] if typed else ""
 
     def last_writer(self, cell_id: str) -> tuple[Author, float] | None:
         """Who gave the cell its present source, and how many seconds ago; None if not known."""
@@ -170,4 +180,6 @@ def told_name(author: Author, reader: str = "") -> str:
     """How an answer to the agent with the id `reader` names an author."""
     if reader and author.id == reader:
         return "you"
-    return author.name or "others"
+    if author.id:
+        return author.name if author.name == AN_AGENT else f"{author.name} (agent)"
+    return repr(author.name) if author.name in RESERVED else author.name or "others"

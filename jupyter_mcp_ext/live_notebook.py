@@ -19,6 +19,9 @@ from .people import ItemId, Participant, participants
 from .references import candidates, label, resolve, resolve_many
 from .snapshots import Snapshots
 
+MAX_CARETS = 1000
+"""Of how many carets is remembered where they are."""
+
 
 class LiveNotebook:
     """The live notebook at `path`, valid while its room is held open.
@@ -43,6 +46,9 @@ class LiveNotebook:
         self._ycells = ynotebook.ycells
         self._index = CellIndex(self._ycells, writer)
         self._snapshots = Snapshots(self._ycells, self._index)
+        self._carets: dict[ItemId | None, str | None] = {}
+        self._carets_among: Sequence[str] = ()
+        """The ids of the cells, another object after each change of them."""
 
     def close(self) -> None:
         """Stop following the cells; the room may live on."""
@@ -145,8 +151,13 @@ class LiveNotebook:
 
     def cell_with_caret(self, caret: ItemId | None) -> str | None:
         """The id of the cell whose source has this Yjs id; None if there is none."""
-        position = position_of_caret(self._ycells, caret)
-        return None if position is None else self.cell_ids[position]
+        ids = self.cell_ids
+        if self._carets_among is not ids or len(self._carets) > MAX_CARETS:
+            self._carets_among, self._carets = ids, {}
+        if caret not in self._carets:
+            position = position_of_caret(self._ycells, caret)
+            self._carets[caret] = None if position is None else ids[position]
+        return self._carets[caret]
 
     # Following
 

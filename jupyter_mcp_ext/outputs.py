@@ -114,11 +114,10 @@ class OutputArea:
         Raises:
             CellNotFound: the cell was deleted.
         """
-        self.cell_id = document.resolve(cell_id)
-        ycell = document.ycell(self.cell_id)
-        assert ycell is not None
+        cell = document.exact_cell(cell_id)
+        self.cell_id = cell.id
         document.note_start(self.cell_id)
-        return str(ycell["source"])
+        return cell.source
 
     def show_running(self, document: NotebookDocument) -> None:
         """Empty the cell's outputs and mark it running, unless that was done."""

@@ -15,6 +15,12 @@ from .agent import NOBODY, Author
 
 MAX_NAME_CHARS = 60
 
+MAX_PATH_CHARS = 200
+"""How much is told of where somebody says to be."""
+
+UNNAMED = "somebody"
+"""How a person is called that shows no name."""
+
 AGENT_FIELD = "agent"
 """Has the id of the agent in the states of agents; people have no such field."""
 
@@ -47,6 +53,12 @@ def is_person(state: Mapping[str, Any]) -> bool:
     return bool(state) and AGENT_FIELD not in state
 
 
+def saves_itself(awareness: Awareness) -> bool:
+    """Whether the room saves changes by itself: it does if anybody in it wants that."""
+    people = [state for state in awareness.states.values() if is_person(state)]
+    return not people or any(state.get("autosave", True) for state in people)
+
+
 def views(awareness: Awareness | None) -> dict[str, set[str]]:
     """The paths of the notebooks that people look at, by their usernames.
 
@@ -56,7 +68,7 @@ def views(awareness: Awareness | None) -> dict[str, set[str]]:
     for state in [*awareness.states.values()] if awareness is not None else []:
         kind, _, path = str((state or {}).get("current") or "").partition(":")
         if kind == "notebook" and is_person(state):
-            found[_user_in(state)[1]].add(path)
+            found[_user_in(state)[1]].add(path[:MAX_PATH_CHARS])
     return found
 
 
@@ -72,17 +84,21 @@ class Writers:
         self._clients: WeakKeyDictionary[asyncio.Task[object], int] = WeakKeyDictionary()
         """Whose websocket each task serves; 0 where that is not known yet."""
         self._inserted_by = 0
+        self._names: dict[int, str] = {}
+        """Of those who wrote, also when they are silent for so long that they are not seen."""
 
     def on_message(self, message: bytes) -> bool:
         """Take notice of a message; returns False, so that the room goes on with it."""
         task = asyncio.current_task()
         if task is not None:
-            client = 0
-            if message[0] == YMessageType.SYNC:
+            client = self._clients.setdefault(task, 0)
+            if message[0] == YMessageType.AWARENESS:
+                self._clients[task] = self._first_hand(message) or client
+            elif message[0] == YMessageType.SYNC:
                 self._inserted_by = _inserted_by(message)
-            elif message[0] == YMessageType.AWARENESS:
-                client = self._first_hand(message)
-            self._clients[task] = client or self._clients.get(task, 0)
+                # Some clients send back what they get, so whose it is must not be known yet.
+                if not client and self._inserted_by not in self._clients.values():
+                    self._clients[task] = self._inserted_by
         return False
 
     def current(self) -> Author:
@@ -91,11 +107,14 @@ class Writers:
         if task is None or task not in self._clients:
             return NOBODY
         # What only deletes does not tell whose it is.
-        state = self._awareness.states.get(self._inserted_by or self._clients[task])
-        if state is not None:
-            return Author("", _name_in(state))
+        client = self._inserted_by or self._clients[task]
+        if name := _name_in(self._awareness.states.get(client)) or self._names.get(client):
+            self._names[client] = name
+            return Author("", name)
+        if client:
+            return Author("", UNNAMED)
         names = {each.name for each in participants(self._awareness) if not each.agent_id}
-        return Author("", *names) if len(names) == 1 else NOBODY
+        return Author("", *names) if len(names) == 1 else Author("", UNNAMED)
 
     def _first_hand(self, message: bytes) -> int:
         """Who tells of themselves in a message; 0 if it only passes on what we know."""

@@ -17,7 +17,7 @@ from pycrdt import Awareness, Encoder
 
 from .agent import Agent
 from .notebook import NotebookDocument
-from .people import AGENT_FIELD, is_person
+from .people import AGENT_FIELD, saves_itself
 
 IDLE_SECONDS = 60.0
 """How long an agent is seen after its last call or run in a notebook."""
@@ -76,8 +76,7 @@ class _Seat:
 
     def tell(self) -> None:
         # The room saves by itself if anybody in it wants that: the people decide, not we.
-        people = [state for state in self.client.awareness.states.values() if is_person(state)]
-        autosave = not people or any(state.get("autosave", True) for state in people)
+        autosave = saves_itself(self.client.awareness)
         state = {"user": _user(self.agent), "autosave": autosave, "cursors": self.cursors}
         self.client.show(state | {AGENT_FIELD: self.agent.id})
 

@@ -27,18 +27,35 @@ class Readings:
     def __init__(self) -> None:
         self._sources: OrderedDict[tuple[str, str], OrderedDict[str, str]] = OrderedDict()
 
-    def note(self, agent: Agent, document: NotebookDocument, cells: Iterable[Cell]) -> None:
-        """The agent knows these cells as they are."""
+    def note(
+        self,
+        agent: Agent,
+        document: NotebookDocument,
+        cells: Iterable[Cell],
+        *,
+        is_whole: bool = True,
+    ) -> None:
+        """The agent knows these cells as they are.
+
+        What is not the whole source, as a line in an outline, changes nothing about cells that it
+        has known before: it would hide what others changed in the rest.
+        """
         reader = (agent.id, document.file_id)
         sources = self._sources.setdefault(reader, OrderedDict())
         self._sources.move_to_end(reader)
         if len(self._sources) > MAX_READERS:
             self._sources.popitem(last=False)
         for cell in cells:
-            sources[cell.id] = cell.source
+            if is_whole or cell.id not in sources:
+                sources[cell.id] = cell.source
             sources.move_to_end(cell.id)
         while len(sources) > MAX_CELLS:
             sources.popitem(last=False)
+
+    def known(self, agent: Agent, document: NotebookDocument, cells: Iterable[Cell]) -> set[str]:
+        """The ids of those of these cells that are as the agent knows them."""
+        sources = self._sources.get((agent.id, document.file_id), OrderedDict())
+        return {cell.id for cell in cells if sources.get(cell.id) == cell.source}
 
     def check(self, agent: Agent, document: NotebookDocument, cells: Sequence[Cell]) -> None:
         """Go on only if none of these cells has another source than the agent knows.

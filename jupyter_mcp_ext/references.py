@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from .errors import CellNotFound, InvalidRequest
 
+MAX_ID_CHARS = 64
+"""How long an id may be in nbformat."""
+
 MIN_PREFIX_LENGTH = 4
 """Shortest part of a cell id, in characters, that may stand for the whole."""
 
@@ -52,8 +55,14 @@ def resolve_many(ids: Sequence[str], references: str) -> list[str]:
 
 def label(position: int, cell_id: str) -> str:
     """How every answer names a cell: `[position] id`."""
+    return f"[{position}] {shown_id(cell_id)}"
+
+
+def shown_id(cell_id: str) -> str:
+    """An id as answers have it: on one line, whatever the file of the notebook says."""
     # JupyterLab's ids are UUIDs, of which the first part is enough.
-    return f"[{position}] {cell_id[:8] if len(cell_id) == 36 else cell_id}"
+    short = cell_id[:8] if len(cell_id) == 36 else cell_id[:MAX_ID_CHARS]
+    return "".join(char if char.isprintable() else "\ufffd" for char in short)
 
 
 def candidates(ids: Sequence[str], fits: Sequence[str] = ()) -> list[str]:

@@ -68,10 +68,27 @@ def outline(cells: Sequence[Cell], notes: Mapping[str, str] | None = None) -> st
     return encodable("\n".join(lines))
 
 
+def whole_in(outline: str, cells: Sequence[Cell]) -> list[Cell]:
+    """Those of the cells of an outline of which it shows the whole source."""
+    lines = zip(cells, outline.split("\n"), strict=False)
+    return [cell for cell, line in lines if f": {cell.source}  (" in f"{line}  ("]
+
+
 def sources(cells: Sequence[Cell], limits: Limits) -> str:
     """A header for each cell and its source, until `max_source_chars` are used up."""
     sections = _sections(cells, limits)
     return encodable("\n".join([*sections, *_left_out(cells[len(sections) :], "source")]))
+
+
+def whole(cells: Sequence[Cell], limits: Limits) -> list[Cell]:
+    """Those of the first cells of which `sources` and `full` leave no source out."""
+    shown, left = [], limits.max_source_chars
+    for cell in cells:
+        if left <= 0 or len(cell.source) > left:
+            break
+        shown.append(cell)
+        left -= len(_section(cell, left))
+    return shown
 
 
 def full(cells: Sequence[Cell], limits: Limits) -> list[Block]:

@@ -18,7 +18,7 @@ from .contents import Contents, clean_path, reason_of
 from .errors import NotANotebook, NotebookNotFound, OtherCollaboration, StillOpen, Unavailable
 from .file_notices import FileNotices
 from .notebook import NotebookDocument
-from .people import Participant, Writers, participants, views
+from .people import Participant, Writers, participants, saves_itself, views
 from .room_store import configure_store
 
 SAVE_INTERVAL_SECONDS = 5.0
@@ -150,6 +150,11 @@ class NotebookRooms:
         room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(path))
         return None if room is None else participants(room.awareness)
 
+    def saves_itself(self, path: str) -> bool:
+        """Whether what is done to the notebook is saved without anybody asking for it."""
+        room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(clean_path(path)))
+        return room is None or saves_itself(room.awareness)
+
     @property
     def everywhere(self) -> Awareness | None:
         """In which JupyterLab tells who is on the server; None as long as no browser is there."""
@@ -194,7 +199,7 @@ class NotebookRooms:
         """
         lease = self._leases.get(self._room_id(await self.find(path)))
         if lease is not None:
-            await save_pending(lease.room)
+            await save_pending(lease.room, is_wanted=True)
             if not lease.users and lease.room.cleaner is not None:
                 lease.room.cleaner.cancel()
                 lease.room.cleaner = asyncio.create_task(self._free(lease, 0))
@@ -203,7 +208,7 @@ class NotebookRooms:
         """Save what is not on disk yet, for a short time at most."""
         with move_on_after(CLOSE_GRACE_SECONDS):
             for lease in list(self._leases.values()):
-                await save_pending(lease.room)
+                await save_pending(lease.room, is_wanted=not _has_guests(lease.room))
 
     # Leases
 
@@ -305,7 +310,7 @@ class NotebookRooms:
         try:
             await asyncio.sleep(delay)
             async with self._collaboration._room_locks[lease.room.room_id]:
-                await save_pending(lease.room)
+                await save_pending(lease.room, is_wanted=not _has_guests(lease.room))
                 if lease.room.clients == {lease.keeper}:
                     await self._delete(lease)
         finally:
@@ -361,11 +366,14 @@ def _room_id(file_id: str) -> str:
     return f"json:notebook:{file_id}"
 
 
-async def save_pending(room: DocumentRoom) -> None:
-    """Do now the save that the room has put off; it puts none off when people want none."""
+async def save_pending(room: DocumentRoom, *, is_wanted: bool = False) -> None:
+    """Do now the save that the room has put off.
+
+    Where all people have switched autosave off, it puts none off: then only if it `is_wanted`.
+    """
     pending = room._saving_document
-    if pending is None or pending.done():
-        return
-    save = room._save_to_disc()
-    if save is not None:
-        await asyncio.shield(save)
+    is_put_off = pending is not None and not pending.done()
+    if is_put_off or (is_wanted and room._document.dirty):
+        save = room._save_to_disc()
+        if save is not None:
+            await asyncio.shield(save)

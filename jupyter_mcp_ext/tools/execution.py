@@ -53,7 +53,11 @@ async def execute_cell(
             raise WrongCellType(found.label, found.type, "code")
         context.check_known(document, [found], overwrite_changes)
         execution = context.services.executor.submit_cell(
-            document, found, context.agent, takes_input=context.elicitation.is_possible
+            document,
+            found,
+            context.agent,
+            takes_input=context.elicitation.is_possible,
+            overwrite_changes=overwrite_changes,
         )
     return await answer(context, [execution], wait_seconds, on_timeout, max_chars)
 
@@ -83,6 +87,7 @@ async def execute_cells(
             context.agent,
             stop_on_error=stop_on_error,
             takes_input=context.elicitation.is_possible,
+            overwrite_changes=overwrite_changes,
         )
     return await answer(context, batch.executions, wait_seconds, max_chars=max_chars)
 

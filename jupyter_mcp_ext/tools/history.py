@@ -14,6 +14,7 @@ from ..cell import Cell
 from ..checkpoint_store import Checkpoint
 from ..comparison import Difference, differences
 from ..errors import UndoRefused
+from ..references import shown_id
 from ..text import count, printable
 from ..text_edits import line_diff
 from .toolset import READ, WRITE, Notebook, ToolContext, Toolset
@@ -39,6 +40,7 @@ async def undo(
     """Take back your last edits of a notebook, one per call that made them; nobody else's."""
     async with context.open(notebook) as document:
         mark, done, refusal = document.journal.mark, 0, ""
+        known = context.services.readings.known(context.agent, document, document.cells())
         try:
             while done < steps and document.undo(context.agent):
                 done += 1
@@ -49,10 +51,15 @@ async def undo(
         changes = document.journal.since(mark)
         context.cells.extend([*changes.cells, *changes.removed] if changes else [])
         cells = [cell for cell in document.cells() if changes and cell.id in changes.cells]
-        context.knows(document, cells)
+        # Of a cell that somebody else has changed as well, the agent is shown a line only.
+        context.knows(document, [cell for cell in cells if cell.id in known])
     if not done:
         return "You have no edits of this notebook that could be taken back."
-    removed = f"\nremoved: {', '.join(changes.removed)}" if changes and changes.removed else ""
+    removed = (
+        f"\nremoved: {', '.join(map(shown_id, changes.removed))}"
+        if changes and changes.removed
+        else ""
+    )
     outline = f"\n{render.outline(cells)}" if cells else ""
     return f"{done} of {steps} taken back.{refusal}{removed}{outline}"
 
@@ -144,7 +151,7 @@ def _told(changes: list[Difference]) -> str:
 def _difference(each: Difference) -> list[str]:
     before, now = each.before, each.now
     if now is None:
-        return [f"{before.id} removed: {_first_line(before)}"] if before else []
+        return [f"{shown_id(before.id)} removed: {_first_line(before)}"] if before else []
     if before is None:
         return [f"{now.label} added: {_first_line(now)}"]
     parts = [

@@ -20,6 +20,7 @@ from ..notebook import NotebookDocument
 from ..output_blocks import Block
 from ..output_parts import format_size
 from ..people import Participant
+from ..references import shown_id
 from ..search import Within, search
 from ..text import count, printable
 from .toolset import (
@@ -45,6 +46,9 @@ OTHER_KERNEL = (
     "\nIt runs already, so kernel_name was not used. shutdown_kernel loses its variables; then "
     "open_notebook starts the other one."
 )
+
+MAX_VIEWS = 3
+"""Of how many notebooks that a person looks at an answer tells."""
 
 NONE_STALE = (
     "No cell was edited since it ran. Whether cells ran in order is told by In[n] in the outline."
@@ -120,9 +124,10 @@ async def open_notebook(
     async with context.open(notebook) as document:
         running = await _kernel_for(context, document, kernel_name, kernel)
         cells = document.cells()
-        context.knows(document, cells)
         header = header_of(document, services.rooms.views, context.agent.id)
         outline = render.outline(cells)
+        context.knows(document, render.whole_in(outline, cells))
+        context.glances_at(document, cells)
         return f"{header}\nkernel: {running}\n{outline}\n{_mark(document)}"
 
 
@@ -165,19 +170,23 @@ async def read_notebook(
         changes = document.journal.since(since, context.agent.id) if since else None
         if changes is not None:
             chosen = [cell for cell in chosen if cell.id in changes.cells]
-        context.knows(document, chosen)
+        limits = context.limits(max_chars)
+        is_outline = view == "outline"
+        told = None if changes is None else changes.cells
+        outline = render.outline(chosen, told) if is_outline else ""
+        shown_whole = (
+            render.whole_in(outline, chosen) if is_outline else render.whole(chosen, limits)
+        )
+        context.knows(document, shown_whole)
+        context.glances_at(document, chosen)
         mark = _mark(document)
     if since:
         header += f"\n{_changed(since, changes, len(chosen))}"
-    limits = context.limits(max_chars)
     if view == "full":
         outputs = chain.from_iterable(cell.outputs for cell in chosen)
         blocks = await rendered(outputs, partial(render.full, chosen, limits))
         return [_text(header), *blocks, _text(mark)]
-    if view == "source":
-        shown = render.sources(chosen, limits)
-    else:
-        shown = render.outline(chosen, None if changes is None else changes.cells)
+    shown = outline if is_outline else render.sources(chosen, limits)
     return "\n".join(filter(None, [header, shown, mark]))
 
 
@@ -185,7 +194,7 @@ def _changed(since: str, changes: Changes | None, number: int) -> str:
     since = printable(since[:40])
     if changes is None:
         return f"What changed since {since} is not known (any more). All there is now:"
-    removed = f"Removed: {', '.join(changes.removed)}. " if changes.removed else ""
+    removed = f"Removed: {', '.join(map(shown_id, changes.removed))}. " if changes.removed else ""
     told = f"Changed since {since}:" if number else "None of these cells changed."
     return f"{removed}{told}"
 
@@ -222,10 +231,14 @@ async def read_cell(
     """Read one cell whole: source, outputs, images."""
     async with context.open(notebook) as document:
         found = document.cell(cell)
-        context.shows(document, found)
+        limits = context.limits(max_chars)
+        context.glances_at(document, [found])
+        if not offset and limit is None and render.whole([found], limits):
+            context.knows(document, [found])
+        context.services.presence.show(context.agent, document, found.id)
         link = cell_link(document.path, found.id)
     show = partial(render.cell, outputs=outputs, offset=offset, limit=limit, link=link)
-    return await rendered(found.outputs, partial(show, found, context.limits(max_chars)))
+    return await rendered(found.outputs, partial(show, found, limits))
 
 
 @TOOLSET.tool("Close notebook", read_only=False, destructive=False, idempotent=True, needs=[READ])
@@ -266,7 +279,7 @@ def _participant(
         return f"{participant.name} (agent)"
     paths = views.get(participant.username, set())
     if paths and document.path not in paths:
-        return f"{participant.name} (looks at {', '.join(sorted(paths))})"
+        return f"{participant.name} (looks at {', '.join(sorted(paths)[:MAX_VIEWS])})"
     cell_id = document.cell_with_caret(participant.caret)
     return (
         f"{participant.name} (caret in {document.label(cell_id)})" if cell_id else participant.name
@@ -308,15 +321,16 @@ def _listed(
         parts.append(f"live, open with {', '.join(names)}" if names else "live")
     if kernel is not None:
         parts.append(f"kernel {kernel['name']} {kernel['execution_state']}")
-    return "  ".join([*parts, f"{model['last_modified']:%Y-%m-%d %H:%M}"])
+    return printable("  ".join([*parts, f"{model['last_modified']:%Y-%m-%d %H:%M}"]))
 
 
 def _listed_file(model: dict[str, Any]) -> str:
     changed = f"{model['last_modified']:%Y-%m-%d %H:%M}"
     if model["type"] == "directory":
-        return f"{model['path']}/  {changed}"
+        return printable(f"{model['path']}/  {changed}")
     size = model.get("size")
-    return "  ".join([model["path"], *([format_size(size)] if size is not None else []), changed])
+    facts = [model["path"], *([format_size(size)] if size is not None else []), changed]
+    return printable("  ".join(facts))
 
 
 async def _kernelspec_metadata(kernels: Kernels, name: str) -> dict[str, Any]:

@@ -67,6 +67,12 @@ LARGE_BYTES = 50_000
 longer than others should have to wait."""
 
 
+NOT_SAVED = (
+    "Note: autosave is off in JupyterLab, so this is not in the file until somebody saves it "
+    "there, close_notebook is called, or everybody has left."
+)
+
+
 @dataclass(frozen=True)
 class Services:
     """What tools work with; built once for the server."""
@@ -151,6 +157,10 @@ class ToolContext:
         """The agent is shown these cells as they are."""
         self.services.readings.note(self.agent, document, cells)
 
+    def glances_at(self, document: NotebookDocument, cells: Iterable[Cell]) -> None:
+        """The agent is shown something of these cells, and not the whole of their sources."""
+        self.services.readings.note(self.agent, document, cells, is_whole=False)
+
     def check_known(
         self, document: NotebookDocument, cells: Sequence[Cell], overwrite_changes: bool
     ) -> None:
@@ -159,9 +169,7 @@ class ToolContext:
         Raises:
             SourceConflict: somebody else has changed one since.
         """
-        if overwrite_changes:
-            self.knows(document, cells)
-        else:
+        if not overwrite_changes:
             self.services.readings.check(self.agent, document, cells)
 
     async def may(self, right: Right) -> bool:
@@ -253,6 +261,8 @@ class Tool:
                 await context.protect(notebook)
         result = await (instead or self.function)(context, **values)
         blocks = [TextContent(type="text", text=result)] if isinstance(result, str) else result
+        if notebook and WRITE in self.needs and not context.services.rooms.saves_itself(notebook):
+            blocks = [*blocks, TextContent(type="text", text=NOT_SAVED)]
         return [*blocks, *await _notices(context, notebook)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -104,6 +104,40 @@ async def test_a_person_without_autosave_keeps_it_off(server: Server, agent: Age
         )
         await agent.tell("overwrite_cell", source="a = 4", **call)
         await until(lambda: saved(server, path).cells[0].source == "a = 4")
+
+
+async def test_work_of_an_agent_is_saved_once_a_person_without_autosave_has_left(
+    start_server: Callable[..., Any],
+) -> None:
+    server = await start_server("--YDocExtension.document_cleanup_delay=0.5")
+    path = with_cells(server, "a = 1")
+    async with connect_agent(server.mcp_url, server.token) as agent:
+        async with join_room(server, path) as peer:
+            peer.awareness.set_local_state_field("autosave", False)
+            await agent.tell("read_notebook", notebook=path)
+            await peer.wait_until(
+                lambda: [s["autosave"] for s in agents_in(peer.awareness).values()] == [False]
+            )
+            answer = await agent.run(path, "print('work')")
+            assert "Note: autosave is off in JupyterLab" in answer
+            assert len(saved(server, path).cells) == 1
+        await until(lambda: len(saved(server, path).cells) == 2)
+        assert saved(server, path).cells[1].outputs[0].text == "work\n"
+
+
+async def test_closing_a_notebook_saves_it_also_where_autosave_is_off(
+    server: Server, agent: Agent
+) -> None:
+    path = with_cells(server, "a = 1")
+    async with join_room(server, path) as peer:
+        peer.awareness.set_local_state_field("autosave", False)
+        await agent.tell("read_notebook", notebook=path)
+        await peer.wait_until(
+            lambda: [s["autosave"] for s in agents_in(peer.awareness).values()] == [False]
+        )
+        await agent.tell("overwrite_cell", notebook=path, cell=0, source="a = 2")
+        await agent.tell("close_notebook", notebook=path)
+        assert saved(server, path).cells[0].source == "a = 2"
 
 
 async def test_an_agent_sees_who_is_there_and_in_which_cell(server: Server, agent: Agent) -> None:
@@ -212,5 +246,6 @@ async def everywhere(server: Server) -> AsyncIterator[Awareness]:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listen)
         yield awareness
+        awareness.set_local_state(None)
         tasks.cancel_scope.cancel()
     socket.close()

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from ..agent import HANDSHAKE, Agent, Era, connect_agent, text
+from ..agent import HANDSHAKE, Agent, Era, connect_agent, execution_in, text
 from ..peer import Peer, join_room
 from ..server import Server
 from .test_executions import with_cells
@@ -16,6 +16,8 @@ from .test_reading import read_until
 pytestmark = pytest.mark.anyio
 
 CELL = "c0000000"
+
+HOLD = "import os, time\nwhile not os.path.exists({gate!r}): time.sleep(0.05)"
 
 ACTIONS: list[tuple[str, dict[str, Any]]] = [
     ("edit_cell", {"cell": CELL, "old_text": "print(a)", "new_text": "print(b)"}),
@@ -100,7 +102,7 @@ async def test_agents_are_told_of_each_other(server: Server, agent: Agent) -> No
         mark = (await agent.tell("read_notebook", notebook=path)).split("mark: ")[1]
         await other.tell("edit_cell", notebook=path, cell=0, old_text="1", new_text="2")
         refused = await agent.call("delete_cells", notebook=path, cells="0")
-        assert f"Cell [0] {CELL} changed since you read it (Other One, " in text(refused)
+        assert f"Cell [0] {CELL} changed since you read it (Other One (agent), " in text(refused)
         changes = await agent.tell("read_notebook", notebook=path, since=mark)
         assert "edited by Other One" in changes
         assert "edited by you" in await other.tell("read_notebook", notebook=path, since=mark)
@@ -153,3 +155,91 @@ async def test_a_cell_is_not_made_anew_while_a_person_types_in_it(
         await type_and_tell(peer, watcher, path, "5", "a = 10")
         await insist(agent, tool, **call)
         await peer.wait_until(lambda: peer.sources()[0] != "a = 105")
+
+
+async def test_an_outline_does_not_hide_what_others_changed_below_the_first_line(
+    server: Server, agent: Agent
+) -> None:
+    path = with_cells(server, "a = 1\n" + "# more\n" * 20 + "b = 2", "c = 3")
+    call = {"notebook": path, "cell": 0}
+    async with connect_agent(server.mcp_url, server.token, name="other") as other:
+        await agent.tell("read_cell", **call)
+        await other.tell("edit_cell", old_text="b = 2", new_text="b = 20", **call)
+        await agent.tell("read_notebook", notebook=path)
+        await agent.tell("open_notebook", notebook=path)
+        await agent.tell("read_notebook", notebook=path, view="source", max_chars=80)
+        await agent.tell("read_cell", limit=1, **call)
+        assert (await agent.call("overwrite_cell", source="a = 5", **call)).is_error
+        await agent.tell("read_notebook", notebook=path, view="source")
+        await agent.tell("overwrite_cell", source="a = 5\nb = 20", **call)
+
+
+async def test_what_is_changed_while_a_run_waits_for_its_turn_is_not_run(
+    server: Server, agent: Agent
+) -> None:
+    path = with_cells(server, HOLD.format(gate=str(server.root / "gate")), "print('mine')")
+    call = {"notebook": path, "wait_seconds": 0}
+    async with connect_agent(server.mcp_url, server.token, name="other") as other:
+        await agent.tell("read_notebook", notebook=path, view="source")
+        await agent.tell("execute_cell", cell=0, **call)
+        queued = execution_in(await agent.tell("execute_cell", cell=1, **call))
+        insisted = await agent.tell("execute_cell", cell=1, overwrite_changes=True, **call)
+        edit = {"old_text": "mine", "new_text": "other"}
+        await other.tell("edit_cell", notebook=path, cell=1, **edit)
+        (server.root / "gate").touch()
+        wait: dict[str, Any] = {"wait_seconds": 20}
+        refused = await agent.call("get_execution", execution=queued, **wait)
+        assert refused.is_error and "changed since you read it (Other (agent), " in text(refused)
+        done = await agent.tell("get_execution", execution=execution_in(insisted), **wait)
+        assert "status: ok" in done and "| other" in done
+
+
+async def test_a_run_of_a_cell_that_is_deleted_meanwhile_runs_no_other(
+    server: Server, agent: Agent
+) -> None:
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    hold = HOLD.format(gate=str(server.root / "gate2"))
+    sources = {"hold": hold, "load": "print('load')", "load-2": "print('load-2')"}
+    cells = [cell | {"id": id_, "source": source} for id_, source in sources.items()]
+    path = server.write_notebook(
+        {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    )
+    call = {"notebook": path, "wait_seconds": 0}
+    await agent.tell("execute_cell", cell="hold", **call)
+    queued = execution_in(await agent.tell("execute_cell", cell="load", **call))
+    await agent.tell("delete_cells", notebook=path, cells="load")
+    (server.root / "gate2").touch()
+    answer = await agent.call("get_execution", execution=queued, wait_seconds=20)
+    assert answer.is_error and "There is no cell 'load'" in text(answer)
+
+
+async def test_nobody_becomes_known_by_an_attempt_and_others_edits_hide_no_typist(
+    server: Server, agent: Agent
+) -> None:
+    path = with_cells(server, "a = 1", "b = 2")
+    async with (
+        connect_agent(server.mcp_url, server.token, name="watcher") as watcher,
+        join_room(server, path, "") as nameless,
+    ):
+        await agent.tell("read_notebook", notebook=path)
+        await type_and_tell(nameless, watcher, path, "0", "a = 1")
+        edit = {"cell": 0, "old_text": "a = 10", "new_text": "a = 11", "notebook": path}
+        await watcher.tell("edit_cell", overwrite_changes=True, **edit)
+        call = {"notebook": path, "cells": CELL}
+        refused = await agent.call("delete_cells", overwrite_changes=True, **call)
+        assert "somebody is typing in cell" in text(refused)
+        assert "changed since you read it" in text(await agent.call("delete_cells", **call))
+
+
+async def test_an_agent_and_a_person_are_told_apart(server: Server, agent: Agent) -> None:
+    path = with_cells(server, "a = 1")
+    mark = (await agent.tell("read_notebook", notebook=path)).split("mark: ")[1]
+    async with (
+        connect_agent(server.mcp_url, server.token, name="Ada Lovelace") as other,
+        join_room(server, path, "you") as person,
+    ):
+        await other.tell("edit_cell", notebook=path, cell=0, old_text="1", new_text="2")
+        await person.wait_until(lambda: person.sources() == ["a = 2"])
+        await person.type_text(CELL, "0", after="a = 2")
+        answer = await read_until(agent, path, "'you'", since=mark)
+        assert "edited by 'you' and Ada Lovelace (agent)" in answer
