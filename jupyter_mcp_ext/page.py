@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, Template
 
 from . import __version__
 from .attendance import Attendance
-from .clients import CLIENTS, Connection, format_claude_command
+from .clients import ANY, CLIENTS, Connection, format_claude_command
 from .executor import Executor
 from .handlers import Visit
 from .presence import Presence
@@ -68,7 +68,8 @@ def recipes(url: str, *, has_login: bool) -> list[Recipe]:
     found = [Recipe("claude-code", "in a terminal", command)]
     for client in CLIENTS.values():
         entry = client.entry(connection) if client.address else client.stdio_entry([])
-        found.append(Recipe(client.name, client.file, client.format(entry)))
+        place = "as most clients have it" if client is ANY else client.file
+        found.append(Recipe(client.name, place, client.format(entry)))
     return found
 
 
