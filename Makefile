@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 INSTALLED := $(VENV)/.installed
-INSTALL := -q -c constraints.txt -e '.[lab,test]'
+INSTALL := -q -c constraints.txt -e '.[lab,test,docs]'
 # The machine's own npm knows where its packages come from; the one that comes with the tests
 # trusts the certificates that this machine trusts.
 NPM_INSTALL = install --prefix $(NODE) --ignore-scripts --no-audit --no-fund --no-package-lock \
@@ -26,7 +26,7 @@ unexport VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 export PIP_ROOT_USER_ACTION ?= ignore
 
-.PHONY: run test bench unit integration e2e conformance hub lint format constraints clean
+.PHONY: run test bench unit integration e2e conformance hub docs lint format constraints clean
 
 run: $(INSTALLED)  ## JupyterLab on a copy of the examples: make run ARGS="--port=8890 --no-browser"
 	@mkdir -p playground
@@ -50,6 +50,10 @@ bench: $(INSTALLED) $(RIVAL)/.installed  ## This server and its rival side by si
 conformance hub: $(NODE_INSTALLED)
 unit integration e2e conformance hub: $(INSTALLED)
 	@$(BIN)/python -m pytest tests/$@ $(ARGS)
+
+docs: $(INSTALLED)  ## The documentation as a site, in docs/_build
+	@$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build
+	@echo "docs/_build/index.html"
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check

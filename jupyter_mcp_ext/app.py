@@ -12,8 +12,10 @@ from anyio import Event, create_task_group, sleep
 from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
 from traitlets import Bool, Enum, Float, Int, List, Unicode
 
+from .attendance import Attendance
 from .audit import Audit
 from .checkpoint_store import CheckpointStore
 from .checkpoints import Checkpoints
@@ -25,6 +27,7 @@ from .files import SENSITIVE, Files
 from .handlers import MAX_BODY_BYTES, MCPHandler
 from .keeper import Keeper
 from .kernel import Kernels
+from .page import StatusPage
 from .presence import Presence
 from .readings import Readings
 from .room import NotebookRooms
@@ -219,8 +222,17 @@ class MCPExtension(ExtensionApp):
             self.log,
         )
         self._transport = Transport(self._build_server, self.spawn, MAX_BODY_BYTES)
+        self._attendance = Attendance()
+        page = StatusPage(
+            self._attendance,
+            self._presence,
+            self._executor,
+            self.toolsets,
+            read_only=self.read_only,
+        )
         options = {
             "transport": self._transport,
+            "show_page": page.render,
             "touch": self._touch,
             "unauthenticated_status": self.unauthenticated_status,
         }
@@ -231,6 +243,10 @@ class MCPExtension(ExtensionApp):
         self._owner = asyncio.create_task(self._own_tasks(started))
         await started.wait()
         stop_in_order(serverapp)
+        self.log.info(
+            "Agents connect at %s: open it in a browser, or run `jupyter mcp config`",
+            url_path_join(serverapp.connection_url, "mcp"),
+        )
 
     async def stop_extension(self) -> None:
         self._presence.stop()
@@ -306,5 +322,10 @@ class MCPExtension(ExtensionApp):
             provenance=self.provenance,
         )
         return create_server(
-            services, self.toolsets, self.spawn, self.log, read_only=self.read_only
+            services,
+            self.toolsets,
+            self.spawn,
+            self.log,
+            self._attendance,
+            read_only=self.read_only,
         )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.client import responses
+from secrets import token_urlsafe
 from typing import Any
 
 from anyio import Event
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.utils import ensure_async
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated, stream_request_body
 
-from .hub import hub_login_hint, hub_user
+from .hub import hub_login_hint, hub_token_hint, hub_user
 from .transport import ASGIApp, ASGIMessage, Transport
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -23,6 +26,12 @@ LOGIN_HINT = (
     "This MCP endpoint needs the login of its Jupyter server: send the server's token in the "
     "header 'Authorization: Bearer <token>'. `jupyter mcp config` prints it for a running server."
 )
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""What a browser may do for the page; Jupyter's own policy holds as well."""
 
 CORS_HEADERS = (
     "Authorization",
@@ -42,6 +51,22 @@ _SKIPPED_HEADERS = {b"connection", b"server", b"date", b"content-length"}
 _RESUME_HEADER = "Last-Event-Id"
 
 
+@dataclass(frozen=True)
+class Visit:
+    """Who looks at the page, and from where.
+
+    `nonce` marks what the browser may run and style. `token_hint` says where a token
+    comes from, if not from this server.
+    """
+
+    url: str
+    logo: str
+    nonce: str
+    has_login: bool
+    token_hint: str
+    may_see_activity: bool
+
+
 @stream_request_body
 class MCPHandler(JupyterHandler):
     """`<base_url>/mcp`: any login of Jupyter may enter, each tool then asks for its own right.
@@ -52,8 +77,13 @@ class MCPHandler(JupyterHandler):
     SUPPORTED_METHODS = ("GET", "POST", "DELETE", "OPTIONS")
 
     def initialize(
-        self, transport: Transport, touch: Callable[[], None], unauthenticated_status: int
+        self,
+        transport: Transport,
+        show_page: Callable[[Visit], str],
+        touch: Callable[[], None],
+        unauthenticated_status: int,
     ) -> None:
+        self._show_page = show_page
         self._unauthenticated_status = unauthenticated_status
         self._transport = transport
         self._touch = touch
@@ -68,11 +98,23 @@ class MCPHandler(JupyterHandler):
             raise HTTPError(403, "Requests from other web origins are refused.")
         if not self.check_host():
             raise HTTPError(403, "Requests for other host names are refused.")
-        await super().prepare(_redirect_to_login=False)
+        await super().prepare(_redirect_to_login=self._is_for_page)
+        if self._finished or self._is_for_page:
+            return
         if self.current_user is None and self.request.method != "OPTIONS":
             raise HTTPError(403)
         self._limit_body()
         self._touch()
+
+    @property
+    def _is_for_page(self) -> bool:
+        """Whether a person looks: MCP clients ask for events, or for whatever there is."""
+        headers = self.request.headers
+        accepted = headers.get("Accept", "")
+        wants_page = "text/html" in accepted and "text/event-stream" not in accepted
+        # A login page is sent before the body is read, so there must be none.
+        has_body = "Content-Length" in headers or "Transfer-Encoding" in headers
+        return self.request.method == "GET" and wants_page and not has_body
 
     def check_xsrf_cookie(self) -> None:
         """Only a login by cookie can be abused by another page."""
@@ -84,7 +126,9 @@ class MCPHandler(JupyterHandler):
             super().check_xsrf_cookie()
 
     def set_cookie(self, *args: Any, **kwargs: Any) -> None:
-        """Set none: without a cookie jar, each request with a token would get a new one."""
+        """Set none but for the page: clients have no jar, so each request would get a new one."""
+        if self._is_for_page:
+            super().set_cookie(*args, **kwargs)
 
     def skip_check_origin(self) -> bool:
         """Check the origin also where a token authenticates the request, as MCP demands."""
@@ -118,7 +162,7 @@ class MCPHandler(JupyterHandler):
 
     @authenticated
     async def get(self) -> None:
-        await self._serve()
+        await (self._answer_browser() if self._is_for_page else self._serve())
 
     @authenticated
     async def post(self) -> None:
@@ -141,6 +185,26 @@ class MCPHandler(JupyterHandler):
     def on_connection_close(self) -> None:
         super().on_connection_close()
         self._gone.set()
+
+    async def _answer_browser(self) -> None:
+        if self.get_query_argument("token", ""):
+            # The login is in a cookie now; a token in the address would stay in the history.
+            self.redirect(self.request.path)
+            return
+        may_read = self.authorizer.is_authorized(self, self.current_user, "read", "contents")
+        nonce = token_urlsafe(16)
+        visit = Visit(
+            url=f"{self.request.protocol}://{self.request.host}{self.request.path.rstrip('/')}",
+            logo=self.static_url("logo/logo.png"),
+            nonce=nonce,
+            has_login=self.identity_provider.auth_enabled,
+            token_hint=hub_token_hint(self),
+            may_see_activity=bool(await ensure_async(may_read)),
+        )
+        self.add_header("Content-Security-Policy", PAGE_POLICY.format(nonce))
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.finish(self._show_page(visit))
 
     async def _serve(self) -> None:
         if self._transport.is_stopping:

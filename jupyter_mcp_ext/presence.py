@@ -130,6 +130,14 @@ class Presence:
         if seat is not None and not seat.runs:
             self._stand_up(seat)
 
+    def whereabouts(self, agent: Agent) -> list[str]:
+        """The paths of the notebooks in which the agent is shown."""
+        return [
+            document.path
+            for (agent_id, document), seat in self._seats.items()
+            if agent_id == agent.id and seat.is_taken
+        ]
+
     async def keep_shown(self) -> None:
         """Tell who is there again and again, and take away who is not, until cancelled."""
         while True:

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 
 from . import __version__, consent
 from .agent import Agent
+from .attendance import Attendance
 from .audit import Record
 from .elicitation import INPUT_REQUIRED_VERSION, Elicitation, InputRequired
 from .errors import InvalidRequest, MCPExtensionError, NotANotebook, NotFound, NotPermitted
@@ -68,13 +69,15 @@ def create_server(
     toolsets: Sequence[str],
     spawn: Callable[[Callable[[], Awaitable[None]]], None],
     log: Logger,
+    attendance: Attendance,
     *,
     read_only: bool = False,
 ) -> Server[Any]:
     """The MCP server with the tools of the named toolsets, in the order shown to models.
 
     Notebooks are resources too where the toolset "notebooks" is among them. `spawn` takes the
-    tasks that tell of their changes. With `read_only`, only the tools that change nothing.
+    tasks that tell of their changes, `attendance` hears of each call. With `read_only`, only the
+    tools that change nothing.
     """
     chosen = [toolset for toolset in TOOLSETS if toolset.name in toolsets]
     offered = [tool for toolset in chosen for tool in toolset.tools]
@@ -114,8 +117,8 @@ def create_server(
     # Otherwise the SDK runs tools/list for each call of the 2026-07-28 protocol. (2.2 always does.)
     schemas = {name: tool.description.input_schema for name, tool in tools.items()}
     server.get_tool_input_schema = schemas.get
-    # The SDK traces each message for OpenTelemetry, which nothing here collects.
-    server.middleware.clear()
+    # In the place of the SDK's own, which traces for OpenTelemetry: nothing here collects that.
+    server.middleware[:] = [_noting_callers(attendance)]
     return server
 
 
@@ -128,6 +131,15 @@ class _Server(Server[Any]):
             if listed is not None:
                 listed.list_changed = False
         return capabilities
+
+
+def _noting_callers(attendance: Attendance) -> Any:
+    async def note(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        if ctx.method != "initialize":  # Its session has no id yet, so the next would look new.
+            attendance.note(_agent(_jupyter_handler(ctx), ctx.session.client_params))
+        return await call_next(ctx)
+
+    return note
 
 
 def _closing(subscriptions: Subscriptions) -> Any:

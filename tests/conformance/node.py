@@ -14,6 +14,8 @@ import anyio
 PACKAGES = Path(__file__).parents[2] / ".tools/node/node_modules"
 CONFORMANCE = "conformance"
 INSPECTOR = "mcp-inspector"
+REMOTE = "mcp-remote"
+TYPESCRIPT = "typescript-client"
 RUN_SECONDS = 90
 
 
@@ -39,9 +41,14 @@ class NodePrograms:
     scripts: dict[str, Path]
     home: Path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the programs run in; they write into `home`."""
+        ours = {"HOME": str(self.home), "NODE_PATH": str(PACKAGES), "NO_COLOR": "1"}
+        return dict(os.environ) | ours
+
     async def run(self, program: str, *arguments: str) -> Run:
         """Run `program` to its end, at most `RUN_SECONDS`; it is killed when the test ends."""
-        environment = os.environ | {"HOME": str(self.home), "NO_COLOR": "1"}
         with anyio.fail_after(RUN_SECONDS):
             done = await anyio.run_process(
                 [self.node, self.scripts[program], *arguments],
@@ -49,7 +56,7 @@ class NodePrograms:
                 stdout=PIPE,
                 stderr=PIPE,
                 cwd=self.home,
-                env=environment,
+                env=self.environment,
                 check=False,
             )
         return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -67,7 +74,7 @@ def find_programs(home: Path) -> NodePrograms:
     directory = Path(wheel.origin).parent
     node = directory / "node.exe" if os.name == "nt" else directory / "bin/node"
     wanted = json.loads((Path(__file__).parent / "package.json").read_text())["dependencies"]
-    scripts: dict[str, Path] = {}
+    scripts = {TYPESCRIPT: Path(__file__).parent / "client.cjs"}
     for package, version in wanted.items():
         scripts |= _scripts_of(package, version)
     return NodePrograms(node, scripts, home)
@@ -78,4 +85,4 @@ def _scripts_of(package: str, version: str) -> dict[str, Path]:
     installed = json.loads(description.read_text()) if description.exists() else {}
     if installed.get("version") != version:
         raise NodeUnavailable(f"{package} {version} is missing: `make conformance` installs it")
-    return {name: description.parent / path for name, path in installed["bin"].items()}
+    return {name: description.parent / path for name, path in installed.get("bin", {}).items()}

@@ -124,6 +124,17 @@ async def test_the_inspector_can_call_a_tool(
     assert "python3" in answer["content"][0]["text"]
 
 
+async def test_no_call_fails_under_the_inspectors_load(
+    programs: NodePrograms, server: Server, era: Era
+) -> None:
+    call = ("tools/call", "--tool-name", "list_kernels")
+    load = ("--load", "--load-requests", "40", "--load-concurrency", "10")
+    run = await inspect(programs, server, era, server.token, *call, *load)
+    assert run.code == 0, run.output
+    summary = json.loads(run.stdout)
+    assert (summary["ok"], summary["toolErrors"], summary["errors"]) == (40, 0, 0), run.output
+
+
 async def test_the_inspector_takes_a_wrong_token_for_no_invitation_to_oauth(
     programs: NodePrograms, server: Server, era: Era
 ) -> None:

@@ -76,6 +76,20 @@ async def test_a_token_for_the_server_opens_it(hub: Hub, scope: str, era: Era) -
     assert (hub.root("alice") / path).exists()
 
 
+async def test_a_browser_is_sent_to_the_hub_and_shown_where_tokens_come_from(hub: Hub) -> None:
+    await hub.start_server("alice")
+    token = await hub.token("alice", "access:servers!server=alice/")
+    headers = {"Accept": "text/html"}
+    async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+        stranger = await http.get(hub.mcp_url("alice"))
+        login = {"Authorization": f"Bearer {token}"}
+        page = await http.get(hub.mcp_url("alice"), headers=login)
+    assert stranger.status_code == 302
+    assert "/hub/api/oauth2/authorize?" in stranger.headers["location"]
+    assert page.status_code == 200 and token not in page.text
+    assert "access:servers!server=alice/" in page.text and "/hub/token" in page.text
+
+
 @pytest.mark.parametrize(
     ("owner", "scopes", "who"),
     [

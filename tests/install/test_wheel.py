@@ -51,4 +51,6 @@ async def test_an_installed_wheel_is_enabled_and_serves_both_eras(
                 call = {"notebook": path, "source": "print('é')\n1 + 1", "execute": True}
                 answer = await agent.tell("insert_cell", **call)
                 assert "status: ok" in answer and "| é" in answer and "| 2" in answer
+        page = await server.http.get("mcp", headers={"Accept": "text/html"})
+        assert page.status_code == 200 and "Ready for agents" in page.text
         assert "Traceback" not in server.log_text()

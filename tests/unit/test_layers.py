@@ -13,6 +13,7 @@ PACKAGE = Path(jupyter_mcp_ext.__file__).parent
 
 LAYERS = [
     {"app", "cli"},
+    {"page"},
     {"handlers", "server", "clients"},
     {"transport", "resources", "subscriptions", "hub", "stopping"},
     {"tools"},
@@ -38,7 +39,7 @@ LAYERS = [
     {"cell", "cell_index"},
     {"references", "text_edits", "journal", "people"},
     {"layouts"},
-    {"audit"},
+    {"audit", "attendance"},
     {"errors", "agent"},
 ]
 """From top to bottom; a module may import any layer below its own."""
@@ -50,6 +51,7 @@ HOMES = {
         *("elicitation", "sending"),
     },
     "PIL": {"images"},
+    "jinja2": {"page"},
     "psutil": {"kernel_facts"},
     "traitlets": {"app", "cli"},
     "tornado": {"handlers", "contents", "sessions", "channels", "gateway"},

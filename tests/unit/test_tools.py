@@ -13,6 +13,7 @@ import pytest
 from mcp_types import Tool as ToolDescription
 
 from jupyter_mcp_ext import app
+from jupyter_mcp_ext.attendance import Attendance
 from jupyter_mcp_ext.output_blocks import Limits
 from jupyter_mcp_ext.server import INSTRUCTIONS, create_server
 from jupyter_mcp_ext.tools import TOOLSETS
@@ -104,5 +105,5 @@ def test_building_the_server_leaves_the_root_logger_alone() -> None:
     before = (list(root.handlers), root.level)
     services: Any = SimpleNamespace(rooms=None, limits=Limits())
     spawn: Any = None
-    create_server(services, ["notebooks"], spawn, getLogger("jupyter_mcp_ext.test"))
+    create_server(services, ["notebooks"], spawn, getLogger("jupyter_mcp_ext.test"), Attendance())
     assert (list(root.handlers), root.level) == before

@@ -1,0 +1,171 @@
+"""What somebody sees who opens the endpoint in a browser, and who sees nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from ..agent import Era, connect_agent, execution_in
+from ..server import Server, with_modules
+
+pytestmark = pytest.mark.anyio
+
+ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+BLIND = """
+from jupyter_server.auth import AllowAllAuthorizer
+
+class Blind(AllowAllAuthorizer):
+    def is_authorized(self, handler, user, action, resource):
+        return (action, resource) != ("read", "contents")
+"""
+WAIT = "import pathlib, time\nwhile not pathlib.Path({!r}).exists():\n    time.sleep(0.02)"
+
+
+@asynccontextmanager
+async def browser_of(server: Server) -> AsyncIterator[httpx2.AsyncClient]:
+    """A browser that has been nowhere yet."""
+    async with httpx2.AsyncClient(base_url=server.url, headers={"Accept": ACCEPT}) as http:
+        yield http
+
+
+@asynccontextmanager
+async def logged_in(server: Server) -> AsyncIterator[httpx2.AsyncClient]:
+    async with browser_of(server) as http:
+        await http.get("mcp", params={"token": server.token})
+        yield http
+
+
+async def page_of(server: Server) -> str:
+    async with logged_in(server) as http:
+        return (await http.get("mcp")).raise_for_status().text
+
+
+async def test_a_browser_without_a_login_is_sent_to_jupyters(server: Server) -> None:
+    async with browser_of(server) as http:
+        answers = [await http.get("mcp"), await http.get("mcp", params={"token": "wrong"})]
+    for answer in answers:
+        assert answer.status_code == 302
+        assert answer.headers["location"].startswith("/login?next=%2Fmcp")
+        assert "Connect a client" not in answer.text
+
+
+async def test_no_body_is_read_of_a_browser_without_a_login(server: Server) -> None:
+    async with browser_of(server) as http:
+        answer = await http.request("GET", "mcp", content=b"x")
+    assert (answer.status_code, answer.headers["connection"]) == (403, "close")
+
+
+async def test_a_token_in_the_address_becomes_a_login_and_leaves_the_address(
+    server: Server,
+) -> None:
+    async with browser_of(server) as http:
+        first = await http.get("mcp", params={"token": server.token})
+        assert (first.status_code, first.headers["location"]) == (302, "/mcp")
+        page = await http.get("mcp")
+    assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
+
+
+async def test_the_page_never_holds_a_token(server: Server) -> None:
+    headers = {"Authorization": f"Bearer {server.token}"}
+    async with browser_of(server) as http:
+        by_header = await http.get("mcp", headers=headers)
+    for page in (await page_of(server), by_header.text):
+        assert "Bearer YOUR_TOKEN" in page
+        assert server.token not in page
+
+
+async def test_the_page_loads_nothing_and_runs_only_its_own_script(server: Server) -> None:
+    async with logged_in(server) as http:
+        first, second = await http.get("mcp"), await http.get("mcp")
+    nonces = {
+        nonce for page in (first, second) for nonce in re.findall(r'nonce="(.+?)"', page.text)
+    }
+    assert len(nonces) == 2  # One for each visit, for its style and its script.
+    policies = first.headers.get_list("content-security-policy")
+    assert any("frame-ancestors 'self'" in policy for policy in policies)
+    assert any(policy.startswith("default-src 'none'; script-src 'nonce-") for policy in policies)
+    assert first.headers["cache-control"] == "no-store"
+    assert first.headers["referrer-policy"] == "no-referrer"
+    assert first.headers["x-content-type-options"] == "nosniff"
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", first.text)
+
+
+async def test_the_page_shows_agents_and_what_they_run(
+    server: Server, notebook: str, era: Era, tmp_path: Path
+) -> None:
+    gate = tmp_path / "go"
+    name = f"Agent <b>{era}</b>"
+    async with connect_agent(server.mcp_url, server.token, era, name) as agent:
+        source = WAIT.format(str(gate))
+        answer = await agent.run(notebook, source, wait_seconds=0)
+        page = await page_of(server)
+        execution = execution_in(answer)
+        row = re.search(rf"<tr><td>{execution}</td>.*</tr>", page)
+        assert row is not None and f"<td>{notebook}</td>" in row[0], page
+        seen = re.findall(rf"<td>Agent &lt;b&gt;{era}&lt;/b&gt;.*</tr>", page)
+        assert len(seen) == 1 and notebook in seen[0], page
+        assert "<b>" not in page
+        gate.touch()
+        await agent.tell("get_execution", execution=execution, wait_seconds=20)
+        assert f"<td>{execution}</td>" not in await page_of(server)
+
+
+async def test_an_agent_is_seen_once_as_soon_as_it_is_connected(
+    start_server: Callable[..., Any], era: Era
+) -> None:
+    server = await start_server(module="jupyter_server")
+    assert "None has called" in await page_of(server)
+    async with connect_agent(server.mcp_url, server.token, era, "Newcomer") as agent:
+        await agent.client.list_tools()
+        agents = re.findall(r"<td>([^<]*)</td><td>[^<]* ago</td>", await page_of(server))
+    assert agents == ["Newcomer"]
+
+
+async def test_who_may_not_read_notebooks_does_not_see_what_happens_in_them(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "blind.py").write_text(BLIND)
+    server = await start_server(
+        "--ServerApp.authorizer_class=blind.Blind",
+        module="jupyter_server",
+        environment=with_modules(tmp_path),
+    )
+    async with connect_agent(server.mcp_url, server.token, name="hidden one") as agent:
+        await agent.client.list_tools()
+    page = await page_of(server)
+    assert "may not read notebooks" in page and "Connect a client" in page
+    assert "hidden one" not in page.lower()
+
+
+async def test_a_server_without_a_login_says_so_and_asks_for_no_token(
+    start_server: Callable[..., Any],
+) -> None:
+    server = await start_server("--PasswordIdentityProvider.token=", module="jupyter_server")
+    async with browser_of(server) as http:
+        page = (await http.get("mcp")).raise_for_status().text
+    assert "asks for no login" in page and "Bearer" not in page
+
+
+async def test_looking_at_the_page_keeps_no_idle_server_alive(
+    start_server: Callable[..., Any],
+) -> None:
+    server = await start_server(module="jupyter_server")
+    async with logged_in(server) as http:
+        await http.get("mcp")
+        before = (await server.get("api/status"))["last_activity"]
+        await http.get("mcp")
+        assert (await server.get("api/status"))["last_activity"] == before
+
+
+async def test_the_log_names_the_address_and_how_to_connect(server: Server) -> None:
+    with anyio.fail_after(10):
+        while f"Agents connect at {server.mcp_url}:" not in server.log_text():
+            await anyio.sleep(0.05)  # It is written a moment after the port is open.
+    assert "`jupyter mcp config`" in server.log_text()
