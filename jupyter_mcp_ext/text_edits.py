@@ -208,19 +208,21 @@ def _without_indentation(lines: Sequence[str]) -> list[str]:
 
 def _find_lines(source: str, old_text: str, new_text: str, form: _Form) -> list[Span]:
     lines, wanted = source.split("\n"), old_text.strip("\n").split("\n")
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
+    starts = [*accumulate((len(line) + 1 for line in lines), initial=0)]
+    stripped, bare = [line.strip() for line in lines], [line.strip() for line in wanted]
     spans: list[Span] = []
     position, needle = 0, form(wanted)
     while any(needle) and position + len(wanted) <= len(lines):
-        block = lines[position : position + len(wanted)]
-        if form(block) != needle:
+        end = position + len(wanted)
+        # To form a block takes long, so only where it may fit.
+        is_alike = stripped[position] == bare[0] and stripped[position:end] == bare
+        block = lines[position:end] if is_alike else []
+        if not is_alike or form(block) != needle:
             position += 1
             continue
         replacement = _indent_like(block, new_text.strip("\n"), form)
-        spans.append((starts[position], starts[position + len(wanted)] - 1, replacement))
-        position += len(wanted)
+        spans.append((starts[position], starts[end] - 1, replacement))
+        position = end
     return spans
 
 

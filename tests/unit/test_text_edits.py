@@ -122,6 +122,16 @@ def test_nothing_is_found_where_nothing_is() -> None:
     assert find_spans("a\nb", "\n\n\n", "d") == []
 
 
+def test_a_text_that_is_not_in_a_long_one_is_missed_in_little_time() -> None:
+    source = "\n".join(f"  line {row}" for row in range(10_000))
+    wanted = [f"    line {row}" for row in range(9_000, 9_200)]
+    missing = "\n".join([*wanted, "  other"])
+    assert in_little_time(lambda: find_spans(source, missing, "")) == []
+    found = in_little_time(lambda: find_spans(source, "\n".join(wanted), "new"))
+    lines = patched(source, found).splitlines()
+    assert lines[8_999:9_002] == ["  line 8999", "  new", "  line 9200"]
+
+
 def test_a_diff_names_the_lines_as_unified_diffs_do() -> None:
     old = [f"{row}" for row in range(12)]
     for new in (["x", *old], old[1:], old[:5] + old[7:], [*old[:3], "x", *old[4:10]], [], old):
