@@ -108,6 +108,38 @@ def find_server(url: str = "", directory: Path | None = None) -> RunningServer:
     return choose_server(servers_of(Path.cwd(), servers) or servers)
 
 
+@dataclass
+class SameServer:
+    """Finds a server as `find_server` does, and from then on only one with the same root.
+
+    With a url it is always the one that is there.
+    """
+
+    url: str
+    directory: Path | None
+    _root: Path | None = None
+
+    def __call__(self) -> Connection:
+        """How a client connects.
+
+        Raises:
+            NoConnection: there is none any more, or more than one.
+        """
+        if self.url or self._root is None:
+            server = find_server(self.url, self.directory)
+        else:
+            server = self._find_again(self._root)
+        self._root = server.root
+        return server.connection()
+
+    def _find_again(self, root: Path) -> RunningServer:
+        again = [each for each in running_servers() if each.root == root]
+        if not again:
+            start = "start one there with `jupyter mcp lab`"
+            raise NoConnection(f"no running Jupyter server serves {root} any more; {start}")
+        return choose_server(again)
+
+
 def server_at(url: str, servers: list[RunningServer]) -> RunningServer:
     """The running server that has this address, or else one elsewhere.
 
