@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,10 +77,12 @@ class RunningServer:
 
 def running_servers() -> list[RunningServer]:
     """The servers of this user, found through Jupyter's runtime files, that accept connections."""
-    # A killed server leaves its file behind, and its process id may be in use again.
+    # A killed server leaves its file behind. Its token is not for who listens on its port now.
+    # Its process id may be in use again.
     # jupyter_server's own list of them would do; importing it takes longer than all else we do.
     files = sorted(Path(jupyter_runtime_dir()).glob("jpserver-*.json"))
-    servers = [RunningServer.from_info(info) for info in map(read_info, files) if info]
+    infos = [info for info in map(read_info, files) if info and _has_process(info)]
+    servers = map(RunningServer.from_info, infos)
     return [each for each in servers if each.is_listening()]
 
 
@@ -90,6 +93,18 @@ def read_info(file: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return info
+
+
+def _has_process(info: Mapping[str, Any]) -> bool:
+    if sys.platform == "win32":
+        return True  # To ask would end it there.
+    try:
+        os.kill(info["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def find_server(url: str = "", directory: Path | None = None) -> RunningServer:

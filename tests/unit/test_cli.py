@@ -358,6 +358,21 @@ def test_a_client_is_not_moved_to_the_server_of_another_project(
     assert [find() for find in finders] == [Connection(f"{again.url}mcp", "again")] * 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are not looked for there")
+def test_the_token_of_a_dead_server_is_sent_to_nobody(
+    start: Callable[..., FakeJupyter],
+    register: Callable[..., Path],
+    config: Callable[..., tuple[Connection | str, str]],
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    listening = start()
+    root = register(listening, pid=ended.pid, token="of the dead")
+    answer, _ = config(cwd=root)
+    assert "no running Jupyter server" in str(answer)
+    assert listening.requests == []
+
+
 def test_a_token_with_characters_of_the_shell_is_quoted() -> None:
     command = format_claude_command(Connection("http://localhost:8888/mcp", "a$(b)`c`"))
     assert command.endswith("--header 'Authorization: Bearer a$(b)`c`'")
