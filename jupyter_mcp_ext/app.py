@@ -164,7 +164,8 @@ class MCPExtension(ExtensionApp):
         SENSITIVE,
         config=True,
         help="Names of files and directories, with wildcards, that the tools for files keep from "
-        "agents; a name with a slash is looked for anywhere in a path. [] allows all.",
+        "agents, and their copies (`~`, `.old`, `.bak`, `-checkpoint`); a name with a slash is "
+        "looked for anywhere in a path. [] allows all.",
     )
     max_upload_bytes = Int(
         3_000_000,
