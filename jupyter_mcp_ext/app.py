@@ -124,17 +124,20 @@ class MCPExtension(ExtensionApp):
     )
     wait_seconds = Float(
         45.0,
+        min=0,
         config=True,
         help="How many seconds a call waits for the end of a run, unless it says so itself. The "
         "run goes on afterwards. Keep it below the time-out of your MCP clients.",
     )
     kernel_start_timeout = Float(
         60.0,
+        min=0,
         config=True,
         help="How many seconds a kernel may take until it answers.",
     )
     agent_kernel_idle_timeout = Float(
         86_400.0,
+        min=0,
         config=True,
         help="After how many idle seconds a kernel is shut down that an agent started, if no "
         "person has run anything on it and no browser has it open. 0 is never. "
@@ -164,7 +167,8 @@ class MCPExtension(ExtensionApp):
         SENSITIVE,
         config=True,
         help="Names of files and directories, with wildcards, that the tools for files keep from "
-        "agents; a name with a slash is looked for anywhere in a path. [] allows all.",
+        "agents, and their copies (`~`, `.old`, `.bak`, `-checkpoint`); a name with a slash is "
+        "looked for anywhere in a path. [] allows all.",
     )
     max_upload_bytes = Int(
         3_000_000,

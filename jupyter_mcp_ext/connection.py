@@ -241,6 +241,11 @@ class KernelConnection:
         return frozenset(self._busy_with)
 
     @property
+    def is_used(self) -> bool:
+        """Whether something of ours runs or waits."""
+        return self.turn.locked() or any(not run.status for run in self._runs.values())
+
+    @property
     def idle_seconds(self) -> float:
         """Since somebody used it last, or it said something."""
         return monotonic() - self._used

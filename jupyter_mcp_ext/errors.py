@@ -26,6 +26,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── NotebookExists
 │   ├── KernelExists
 │   ├── StillOpen
+│   ├── StillRunning
 │   ├── ReadOnlyNotebook
 │   ├── UndoRefused
 │   ├── CheckpointRefused
@@ -258,6 +259,14 @@ class StillOpen(Conflict):
         super().__init__(
             f"The file of {path!r} is gone, but somebody still has its content open.",
             "Choose another path, or ask them to save or close it.",
+        )
+
+
+class StillRunning(Conflict):
+    def __init__(self, kernel: str) -> None:
+        super().__init__(
+            f"The kernel {kernel!r} still runs what it was asked for from here.",
+            "Wait for that with get_execution, or call interrupt_kernel.",
         )
 
 

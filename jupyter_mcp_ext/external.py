@@ -11,6 +11,7 @@ from uuid import uuid4
 from anyio import to_thread
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.paths import jupyter_runtime_dir
+from traitlets import TraitError
 
 from .errors import InvalidRequest
 
@@ -57,7 +58,10 @@ class ExternalKernels(Mapping[str, Any]):
                 return kernel_id
         info = await to_thread.run_sync(_read, file)
         manager = AsyncKernelManager(owns_kernel=False, connection_file=str(file))
-        manager.load_connection_info(info)
+        try:
+            manager.load_connection_info(info)
+        except (TraitError, ValueError) as error:
+            raise _not_one(file) from error
         kernel_id = str(uuid4())
         self._managers[kernel_id] = manager
         return kernel_id
@@ -104,6 +108,8 @@ def _read(file: Path) -> Any:
     except (OSError, ValueError) as error:
         raise _not_one(file) from error
     if not isinstance(info, dict) or not {"shell_port", "iopub_port", "key"} <= info.keys():
+        raise _not_one(file)
+    if not isinstance(info["key"], str):
         raise _not_one(file)
     return info
 

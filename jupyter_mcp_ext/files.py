@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from base64 import b64decode
 from binascii import Error as NoBase64
 from collections.abc import Callable, Sequence
@@ -42,8 +43,13 @@ SENSITIVE = [
     *("*.kdbx", "*.jks", "*.keystore", "credentials", "credentials.*", "secrets.*"),
     *(".git/config", ".git-credentials", ".git/credentials", "*service_account*.json"),
     *("kernel-*.json", "jpserver-*.json", "jupyter_*config.json", "jupyter_cookie_secret"),
+    *("jupyter_*config.py", ".envrc", ".*_history", ".dockercfg", ".vault-token", "*.tfstate"),
+    *("ssh_host_*_key", "token.json", "client_secret*.json"),
 ]
 """Names of files and directories that hold secrets, in lower case."""
+
+COPY = re.compile(r"-checkpoint(?=(\.[^./]*)?$)|(~|\.old|\.bak|\.orig|\.backup)+$")
+"""What the names of copies have more, which Jupyter, editors and people make."""
 
 
 @dataclass(frozen=True)
@@ -232,8 +238,9 @@ class Files:
         if not clean:
             raise InvalidRequest("A path is needed.", "Paths start at the server's root.")
         for name in _names(clean, self._contents.on_disk(clean), self._contents.on_disk("")):
+            copied = COPY.sub("", name)
             for pattern in self._sensitive:
-                if fnmatchcase(name, pattern):
+                if fnmatchcase(name, pattern) or fnmatchcase(copied, pattern):
                     raise SensitiveFile(path, pattern)
         return clean
 

@@ -23,6 +23,7 @@ from .errors import (
     KernelNotFound,
     KernelProblem,
     KernelStartFailed,
+    StillRunning,
     Unavailable,
 )
 from .external import ExternalKernels
@@ -167,6 +168,7 @@ class Kernels:
         Raises:
             KernelNotFound: as `find`.
             InvalidRequest: it was not connected.
+            StillRunning: what becomes of our runs would not be known.
         """
         kernel_id = self._inventory.id_of(kernel)
         if kernel_id not in self._inventory.external:
@@ -174,9 +176,12 @@ class Kernels:
                 f"The kernel {kernel!r} was not connected by connect_kernel.",
                 "shutdown_kernel ends a kernel of this server.",
             )
+        connection = self._connections.get(kernel_id)
+        if connection is not None and connection.is_used:
+            raise StillRunning(kernel)
         self._inventory.external.remove(kernel_id)
-        if kernel_id in self._connections:
-            self._drop(self._connections[kernel_id])
+        if connection is not None:
+            self._drop(connection)
         return kernel_id
 
     async def attach(self, path: str, kernel: str) -> KernelConnection:

@@ -18,7 +18,7 @@ from httpx2 import HTTPError, Response
 
 from ..clients import Connection
 from .endpoint import Endpoint, Session, http_client, messages_in
-from .messages import CONNECTION_LOST, Message, NotAMessage, error_line
+from .messages import CONNECTION_LOST, Message, NotAMessage, as_object, error_line
 from .servers import NoConnection
 from .waits import Waits
 
@@ -139,9 +139,10 @@ class Bridge:
 
     def _learn(self, message: Message, response: Response, body: dict[str, Any]) -> None:
         if "result" in body:
-            self._endpoint.learn(message, response, body["result"])
+            result = as_object(body["result"])
+            self._endpoint.learn(message, response, result)
             if message.method == "tools/list":
-                self._waits.learn(body["result"]["tools"])
+                self._waits.learn(result.get("tools"))
 
     async def _follow(self, session: Session) -> None:
         """Pass on what the server says of itself, from here on."""

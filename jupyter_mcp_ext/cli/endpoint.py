@@ -13,7 +13,7 @@ from anyio import Lock, to_thread
 from httpx2 import AsyncClient, ConnectError, EventSource, Limits, Response, Timeout
 
 from ..clients import Connection
-from .messages import CONTENT_HEADERS, INITIALIZED, Message
+from .messages import CONTENT_HEADERS, INITIALIZED, Message, as_object
 from .servers import LOOPBACK
 
 CONNECT_SECONDS = 30.0
@@ -123,7 +123,7 @@ class Endpoint:
         async with self._send(handshake.with_id("handshake"), first) as response:
             async for _, answer in messages_in(response):
                 if "result" in answer:
-                    _agree(session, response, answer["result"])
+                    _agree(session, response, as_object(answer["result"]))
                     break
             else:
                 return

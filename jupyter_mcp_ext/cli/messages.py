@@ -68,12 +68,12 @@ class Message:
 
     @property
     def params(self) -> dict[str, Any]:
-        return _object(self.body.get("params"))
+        return as_object(self.body.get("params"))
 
     @property
     def version(self) -> str:
         """The revision that a stateless message names; empty in the era of the handshake."""
-        return str(_object(self.params.get("_meta")).get(VERSION_KEY, ""))
+        return str(as_object(self.params.get("_meta")).get(VERSION_KEY, ""))
 
     @property
     def stateless_headers(self) -> dict[str, str]:
@@ -91,7 +91,7 @@ class Message:
 
     def with_argument(self, name: str, value: Any) -> Message:
         """The call of a tool, with one more argument."""
-        arguments = {**_object(self.params.get("arguments")), name: value}
+        arguments = {**as_object(self.params.get("arguments")), name: value}
         return Message({**self.body, "params": {**self.params, "arguments": arguments}})
 
 
@@ -110,5 +110,6 @@ def header_value(text: str) -> str:
     return f"=?base64?{base64.b64encode(text.encode()).decode()}?="
 
 
-def _object(value: Any) -> dict[str, Any]:
+def as_object(value: Any) -> dict[str, Any]:
+    """An object of JSON; an empty one in place of anything else."""
     return value if isinstance(value, dict) else {}

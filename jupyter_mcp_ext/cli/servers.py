@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,10 +77,12 @@ class RunningServer:
 
 def running_servers() -> list[RunningServer]:
     """The servers of this user, found through Jupyter's runtime files, that accept connections."""
-    # A killed server leaves its file behind, and its process id may be in use again.
+    # A killed server leaves its file behind. Its token is not for who listens on its port now.
+    # Its process id may be in use again.
     # jupyter_server's own list of them would do; importing it takes longer than all else we do.
     files = sorted(Path(jupyter_runtime_dir()).glob("jpserver-*.json"))
-    servers = [RunningServer.from_info(info) for info in map(read_info, files) if info]
+    infos = [info for info in map(read_info, files) if info and _has_process(info)]
+    servers = map(RunningServer.from_info, infos)
     return [each for each in servers if each.is_listening()]
 
 
@@ -90,6 +93,18 @@ def read_info(file: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return info
+
+
+def _has_process(info: Mapping[str, Any]) -> bool:
+    if sys.platform == "win32":
+        return True  # To ask would end it there.
+    try:
+        os.kill(info["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def find_server(url: str = "", directory: Path | None = None) -> RunningServer:
@@ -106,6 +121,38 @@ def find_server(url: str = "", directory: Path | None = None) -> RunningServer:
     if directory:
         return choose_server(servers_of(directory, servers))
     return choose_server(servers_of(Path.cwd(), servers) or servers)
+
+
+@dataclass
+class SameServer:
+    """Finds a server as `find_server` does, and from then on only one with the same root.
+
+    With a url it is always the one that is there.
+    """
+
+    url: str
+    directory: Path | None
+    _root: Path | None = None
+
+    def __call__(self) -> Connection:
+        """How a client connects.
+
+        Raises:
+            NoConnection: there is none any more, or more than one.
+        """
+        if self.url or self._root is None:
+            server = find_server(self.url, self.directory)
+        else:
+            server = self._find_again(self._root)
+        self._root = server.root
+        return server.connection()
+
+    def _find_again(self, root: Path) -> RunningServer:
+        again = [each for each in running_servers() if each.root == root]
+        if not again:
+            start = "start one there with `jupyter mcp lab`"
+            raise NoConnection(f"no running Jupyter server serves {root} any more; {start}")
+        return choose_server(again)
 
 
 def server_at(url: str, servers: list[RunningServer]) -> RunningServer:

@@ -22,7 +22,7 @@ from .. import __version__
 from ..clients import Connection
 from .bridge import Bridge
 from .probe import check_endpoint
-from .servers import NoConnection, find_server, running_servers, servers_of
+from .servers import NoConnection, SameServer, running_servers, servers_of
 from .starting import start_lab
 from .waits import Waits
 
@@ -35,7 +35,8 @@ class StdioCommand(JupyterApp):
     description = """Join an MCP client that starts programs to a Jupyter server that is running.
 
     Without arguments it is the server whose root directory contains the current directory, or
-    else the only one that runs. After a restart of the server the next call finds it again.
+    else the only one that runs. After a restart of the server the next call finds it again, by its
+    root directory or its url.
 
     With MCP_TOOL_TIMEOUT, in milliseconds, calls that do not say how long they wait for a run wait
     nine tenths of it.
@@ -108,7 +109,7 @@ jupyter mcp stdio --start ~/project -- --port=8890     # with arguments of `jupy
         if self.gateway_url or (self.starts and not servers_of(place, running_servers())):
             gateway = [f"--gateway-url={self.gateway_url}"] if self.gateway_url else []
             return await lab.enter_async_context(start_lab(place, [*gateway, *self._lab_options]))
-        return lambda: find_server(self.url, directory).connection()
+        return SameServer(self.url, directory)
 
 
 def claim_stdout() -> BinaryIO:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from typing import Any
 
-from .messages import Message
+from .messages import Message, as_object
 
 VARIABLE = "MCP_TOOL_TIMEOUT"
 """The variable in which clients keep how many milliseconds they wait for an answer."""
@@ -34,18 +33,21 @@ class Waits:
             return cls(None)
         return cls(min(int(text) / 1000 * SHARE, LONGEST_SECONDS))
 
-    def learn(self, tools: Iterable[dict[str, Any]]) -> None:
+    def learn(self, tools: Any) -> None:
         """Keep which tools wait as long as the server is set to, from an answer to tools/list."""
-        for tool in tools:
-            properties = tool.get("inputSchema", {}).get("properties", {})
-            if ARGUMENT in properties and "default" not in properties[ARGUMENT]:
-                self._tools.add(tool["name"])
+        for tool in map(as_object, tools if isinstance(tools, list) else []):
+            properties = as_object(as_object(tool.get("inputSchema")).get("properties"))
+            if ARGUMENT in properties and "default" not in as_object(properties[ARGUMENT]):
+                self._tools.add(str(tool.get("name")))
 
     def fill(self, message: Message) -> Message:
         """The message, with the argument if it needs it."""
         if self._seconds is None or message.method != "tools/call":
             return message
-        arguments = message.params.get("arguments") or {}
-        if message.params.get("name") not in self._tools or arguments.get(ARGUMENT) is not None:
+        # What is odd in a message is for the server to refuse.
+        name, arguments = message.params.get("name"), message.params.get("arguments") or {}
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            return message
+        if name not in self._tools or arguments.get(ARGUMENT) is not None:
             return message
         return message.with_argument(ARGUMENT, self._seconds)

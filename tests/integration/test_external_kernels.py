@@ -96,6 +96,23 @@ async def test_a_kernel_of_another_program_is_used_interrupted_and_left_alive(
         assert process.returncode is None and await console(file, "print(ours)") == "6\n"
 
 
+async def test_a_connected_kernel_is_not_left_while_it_runs_something_of_ours(
+    served: tuple[Server, Agent, Path],
+) -> None:
+    _, agent, directory = served
+    file = directory / "kernel-1.json"
+    async with ipython_kernel(file):
+        await agent.tell("connect_kernel", connection_file=str(file), name="spy")
+        begun = await run(agent, RUNS_ON, wait_seconds=2)
+        assert "| begun" in begun
+        refused = await agent.call("disconnect_kernel", kernel="spy")
+        assert refused.is_error and "still runs" in text(refused)
+        await agent.tell("interrupt_kernel", kernel="spy")
+        poll = {"execution": execution_in(begun), "wait_seconds": 10}
+        assert "status: interrupted" in await agent.tell("get_execution", **poll)
+        assert "runs on" in await agent.tell("disconnect_kernel", kernel="spy")
+
+
 async def test_the_server_leaves_a_connected_kernel_alive_when_it_stops(
     served: tuple[Server, Agent, Path],
 ) -> None:

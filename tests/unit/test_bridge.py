@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import anyio
 import pytest
 from mcp.shared.inbound import NAME_BEARING_METHODS, encode_header_value
 
+from jupyter_mcp_ext.cli.bridge import Bridge
 from jupyter_mcp_ext.cli.messages import NAMED_BY, Message, header_value
 from jupyter_mcp_ext.cli.starting import announced_connection
 from jupyter_mcp_ext.cli.waits import LONGEST_SECONDS, SHARE, Waits
@@ -57,6 +62,61 @@ def test_a_call_that_says_how_long_it_waits_or_does_not_wait_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, message: Message
 ) -> None:
     assert waits(monkeypatch, "120000").fill(message) == message
+
+
+ODD: list[Any] = ["x", 1, None, [], ["x", None], {}, {"tools": "x"}, {"tools": [{"name": []}]}]
+
+
+def test_odd_calls_and_odd_tools_are_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = waits(monkeypatch, "120000")
+    for odd in ODD:
+        for tool in ({"inputSchema": odd}, {"inputSchema": {"properties": odd}}, odd):
+            found.learn([tool])
+        found.learn(odd)
+    for params in ({"name": []}, {"name": "run", "arguments": "x"}, "x"):
+        message = Message({"id": 1, "method": "tools/call", "params": params})
+        assert found.fill(message) == message
+
+
+class OddServer(BaseHTTPRequestHandler):
+    """Answers each request with the next odd result."""
+
+    odd = iter(ODD)
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = {"jsonrpc": "2.0", "id": asked["id"], "result": next(self.odd)}
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.anyio
+async def test_odd_messages_do_not_end_the_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_mcp_ext.cli.bridge.END_SECONDS", 15)
+    written: list[str] = []
+    send, lines = anyio.create_memory_object_stream[bytes](99)
+    for number, odd in enumerate(ODD):
+        params = {"name": "run", "arguments": odd}
+        for id, method in ((number, "tools/call"), (f"{number}", "tools/list")):
+            message = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
+            send.send_nowait(json.dumps(message).encode())
+    send.close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), OddServer) as server:
+        OddServer.odd = iter(ODD * 2)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        connection = Connection(f"http://127.0.0.1:{server.server_address[1]}/mcp", "")
+        bridge = Bridge(lambda: connection, written.append, waits(monkeypatch, "120000"))
+        with lines, anyio.fail_after(20):
+            await bridge.run(connection, lines)
+        server.shutdown()
+    assert len(written) == 2 * len(ODD) and all("result" in json.loads(line) for line in written)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import pytest
 from jupyter_mcp_ext.cli import MCPApp
 from jupyter_mcp_ext.cli.config import ConfigCommand
 from jupyter_mcp_ext.cli.probe import check_endpoint
-from jupyter_mcp_ext.cli.servers import NoConnection, RunningServer
+from jupyter_mcp_ext.cli.servers import NoConnection, RunningServer, SameServer
 from jupyter_mcp_ext.clients import Connection, format_claude_command, format_json
 
 TOKEN = "s3cret"
@@ -334,6 +334,43 @@ def test_the_configuration_is_what_clients_read() -> None:
         "claude mcp add --transport http jupyter http://localhost:8888/mcp "
         f'--header "Authorization: Bearer {TOKEN}"'
     )
+
+
+def test_a_client_is_not_moved_to_the_server_of_another_project(
+    start: Callable[..., FakeJupyter],
+    register: Callable[..., Path],
+    runtime: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, other, again = start(token="first"), start(token="other"), start(token="again")
+    root = register(first, "all/project")
+    finders = [SameServer("", None), SameServer("", root / "below")]
+    assert [find() for find in finders] == [Connection(f"{first.url}mcp", "first")] * 2
+    [file] = runtime.iterdir()
+    file.unlink()
+    register(other, "all")
+    for find in finders:
+        with pytest.raises(NoConnection, match="project any more"):
+            find()
+    register(again, "all/project")
+    assert [find() for find in finders] == [Connection(f"{again.url}mcp", "again")] * 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are not looked for there")
+def test_the_token_of_a_dead_server_is_sent_to_nobody(
+    start: Callable[..., FakeJupyter],
+    register: Callable[..., Path],
+    config: Callable[..., tuple[Connection | str, str]],
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    listening = start()
+    root = register(listening, pid=ended.pid, token="of the dead")
+    answer, _ = config(cwd=root)
+    assert "no running Jupyter server" in str(answer)
+    assert listening.requests == []
 
 
 def test_a_token_with_characters_of_the_shell_is_quoted() -> None:

@@ -155,6 +155,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "path, or ask them to save or close it.",
     ),
     (
+        errors.StillRunning("k"),
+        "The kernel 'k' still runs what it was asked for from here. Wait for that with "
+        "get_execution, or call interrupt_kernel.",
+    ),
+    (
         errors.NoSubshells("k"),
         "The kernel 'k' is busy and has no sub-shells. Wait for what it runs or interrupt it; "
         "ipykernel 7 or newer has sub-shells.",

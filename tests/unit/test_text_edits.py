@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from difflib import unified_diff
+from time import process_time
+from typing import TypeVar
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +18,25 @@ from jupyter_mcp_ext.text_edits import (
     nearest_line,
     patched,
 )
+
+ENOUGH_SECONDS = 0.5
+"""Far more than it takes, and far less than it took."""
+
+NUMBERS = [f"{number}," for number in range(12_000)]
+LONG = {
+    "few different lines": ("\na\n" * 500, "\nb\n" * 500),
+    "lines of brackets": (
+        "".join(f"[\n{number},\n]\n" for number in range(2000)),
+        "".join(f"[\n{number}.5,\n]\n" for number in range(2000)),
+    ),
+    "every second line": (
+        "\n".join(NUMBERS),
+        "\n".join(f"{line}x" if row % 2 else line for row, line in enumerate(NUMBERS)),
+    ),
+    "one line": ("x" * 3_000_000, "x" * 2_000_000 + "y" + "x" * 1_000_000),
+}
+
+T = TypeVar("T")
 
 LINES = st.lists(st.sampled_from(["", "a", "b = 1", "  b = 1", "é😀", "\t"]), max_size=8)
 
@@ -40,6 +64,29 @@ def test_spans_in_bytes_do_the_same_to_a_shared_text(old: list[str], new: list[s
 def test_lines_that_stay_the_same_are_not_touched() -> None:
     old, new = "one\ntwo\nthree\nfour", "one\n2\nthree\nfour!"
     assert changed_spans(old, new) == [(4, 7, "2"), (18, 18, "!")]
+
+
+def test_long_texts_are_compared_in_little_time() -> None:
+    for name, (old, new) in LONG.items():
+        spans = in_little_time(lambda old=old, new=new: changed_spans(old, new))
+        assert patched(old, spans) == new, name
+        assert in_little_time(lambda old=old, new=new: line_diff(old, new, 20)).startswith("@@ ")
+
+
+def in_little_time(function: Callable[[], T]) -> T:
+    started = process_time()
+    result = function()
+    assert process_time() - started < ENOUGH_SECONDS
+    return result
+
+
+def test_what_lies_around_a_change_in_a_long_text_is_not_touched() -> None:
+    old, end = "".join(f"[\n{row},\n]\n" for row in range(4000)), len("]\n")
+    assert changed_spans(old, f"[\n]\n{old}!") == [(2, 2, "]\n[\n"), (len(old), len(old), "!")]
+    middle = old.index("2000,")
+    changed = f"{old[:middle]}x{old[middle:]}"
+    assert changed_spans(old, changed) == [(middle, middle, "x")]
+    assert changed_spans(old, old[:-end]) == [(len(old) - end, len(old), "")]
 
 
 def test_equal_texts_have_no_spans() -> None:
@@ -75,6 +122,23 @@ def test_nothing_is_found_where_nothing_is() -> None:
     assert find_spans("a\nb", "\n\n\n", "d") == []
 
 
+def test_a_text_that_is_not_in_a_long_one_is_missed_in_little_time() -> None:
+    source = "\n".join(f"  line {row}" for row in range(10_000))
+    wanted = [f"    line {row}" for row in range(9_000, 9_200)]
+    missing = "\n".join([*wanted, "  other"])
+    assert in_little_time(lambda: find_spans(source, missing, "")) == []
+    found = in_little_time(lambda: find_spans(source, "\n".join(wanted), "new"))
+    lines = patched(source, found).splitlines()
+    assert lines[8_999:9_002] == ["  line 8999", "  new", "  line 9200"]
+
+
+def test_a_diff_names_the_lines_as_unified_diffs_do() -> None:
+    old = [f"{row}" for row in range(12)]
+    for new in (["x", *old], old[1:], old[:5] + old[7:], [*old[:3], "x", *old[4:10]], [], old):
+        wanted = [*unified_diff(old, new, n=1, lineterm="")][2:]
+        assert line_diff("\n".join(old), "\n".join(new), 99).splitlines() == wanted
+
+
 def test_a_diff_of_long_lines_shows_where_they_differ() -> None:
     start = "x = [" + "1, " * 300
     diff = line_diff(f"a\n{start}2]", f"a\n{start}3, 4]", 10).splitlines()
@@ -92,3 +156,10 @@ def test_a_long_diff_says_how_much_is_left_out() -> None:
 def test_the_nearest_line_is_found_or_none() -> None:
     assert nearest_line("import os\n    chunk = 10\n", "chunk = 100\nx") == "chunk = 10"
     assert nearest_line("import os", "something else entirely") == ""
+    long = f"x = {'1' * 200}"
+    assert nearest_line(f"y\n{long}2\n{long}3", f"{long}4") == f"{long}2"
+
+
+def test_the_nearest_of_long_lines_is_found_in_little_time() -> None:
+    lines = [f"{row}{'aab' * 50}" for row in range(500)]
+    assert in_little_time(lambda: nearest_line("\n".join(lines), "aac" * 50)) in lines
