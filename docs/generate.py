@@ -37,6 +37,8 @@ WORDS = {
     "overwrite": "Whether a file that is there is replaced.",
     "path": "From the server's root.",
     "on_timeout": "What happens to the run when the wait ends.",
+    "recorded": "The name of a kernel: what `execute_code` ran on it, instead of the list.",
+    "rerun": "Instead of code: numbers of recorded runs, such as `1-3,5`.",
     "wait_seconds": "How long to wait for the end of the run.",
 }
 """Words for arguments that explain themselves to models, or that the instructions explain."""

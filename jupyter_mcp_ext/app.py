@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ from .files import SENSITIVE, Files
 from .handlers import MAX_BODY_BYTES, MCPHandler
 from .keeper import Keeper
 from .kernel import Kernels
+from .loss_notes import LossNotes
 from .page import StatusPage
 from .presence import Presence
 from .readings import Readings
+from .records import Records
 from .room import NotebookRooms
 from .stopping import stop_in_order
 from .text_rooms import TextRooms
@@ -143,6 +146,12 @@ class MCPExtension(ExtensionApp):
         "person has run anything on it and no browser has it open. 0 is never. "
         "MappingKernelManager.cull_idle_timeout is for all kernels.",
     )
+    recorded_days = Float(
+        7.0,
+        config=True,
+        help="How many days code that agents ran on a kernel with a name is kept in Jupyter's data "
+        "directory after its last run, to offer it when the kernel is lost. 0 keeps none.",
+    )
     unauthenticated_status = Enum(
         [403, 401],
         403,
@@ -188,6 +197,7 @@ class MCPExtension(ExtensionApp):
         assert self.serverapp is not None
         self._settings = settings = self.serverapp.web_app.settings
         self._stopping = Event()
+        self._records = Records(self._recorded_directory(), self.recorded_days, self.log)
         self._kernels = Kernels(
             settings,
             self.spawn,
@@ -196,6 +206,7 @@ class MCPExtension(ExtensionApp):
             ExternalKernels(
                 self.connection_directories, os.environ.get("JUPYTER_MCP_CONNECTION_FILE", "")
             ),
+            self._records,
             self.log,
         )
         self._environments = Environments(
@@ -221,6 +232,7 @@ class MCPExtension(ExtensionApp):
             self._kernels,
             self._presence,
             self._readings,
+            LossNotes(self._rooms, self._kernels, self._records),
             self.spawn,
             self.max_document_output_bytes,
             self.log,
@@ -241,6 +253,12 @@ class MCPExtension(ExtensionApp):
             "unauthenticated_status": self.unauthenticated_status,
         }
         self.handlers.append((r"/mcp/?", MCPHandler, options))
+
+    def _recorded_directory(self) -> Path:
+        """Where code is kept, for each root of a server: names are known in one server only."""
+        assert self.serverapp is not None
+        root = sha256(str(self.serverapp.root_dir).encode()).hexdigest()[:12]
+        return Path(self.serverapp.data_dir) / "jupyter_mcp_ext" / root
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         started = Event()
@@ -274,8 +292,8 @@ class MCPExtension(ExtensionApp):
         async with create_task_group() as self._tasks:
             started.set()
             self._tasks.start_soon(self._report_activity)
-            self._tasks.start_soon(self._logged, self._presence.keep_shown)
-            self._tasks.start_soon(self._logged, Keeper(self._kernels, self.log).run)
+            self._tasks.start_soon(self._logged, self._presence.keep_shown, name="presence")
+            self._tasks.start_soon(self._logged, Keeper(self._kernels, self.log).run, name="keeper")
             await self._stopping.wait()
             self._tasks.cancel_scope.cancel()
 
@@ -318,6 +336,7 @@ class MCPExtension(ExtensionApp):
             kernels=self._kernels,
             environments=self._environments,
             executor=self._executor,
+            records=self._records,
             readings=self._readings,
             presence=self._presence,
             variables=Variables(),

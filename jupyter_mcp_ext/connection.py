@@ -14,6 +14,7 @@ from anyio import Event, Lock, move_on_after, sleep
 
 from .channels import Channel, Channels, Kernel, Message, MessageHandler
 from .errors import Unavailable
+from .losses import UNKNOWN, Loss
 
 PROBE_SECONDS = 0.1
 """How long the first question to a kernel waits for its answer; each further one waits twice as
@@ -40,6 +41,16 @@ ABORT_PAUSE_SECONDS = 0.02
 
 BROKE = "The connection to the kernel broke during this run: output may be missing.\n"
 UNKNOWN_END = "the run is over, but how it ended is not known"
+
+MAX_VARIABLES = 200
+"""How many names of variables are kept."""
+
+# IPython knows which names were there before anybody ran something.
+VARIABLES = (
+    "' '.join([name for name in globals() if name[:1] != '_' and "
+    f"name not in get_ipython().user_ns_hidden][:{MAX_VARIABLES}])"
+)
+"""Evaluated after each run that succeeds, by the request that asks for the run."""
 
 InputHandler = Callable[[str, bool, Callable[[str], None]], None]
 """Takes the prompt of an `input()`, whether it asks for a password, and what takes the answer."""
@@ -72,13 +83,17 @@ class KernelConnection:
     """Our own client of a kernel.
 
     Lives as long as the kernel, through restarts. `turn` is held by whoever runs something.
-    `lost_variables` is set when the kernel has lost them, and reset by whoever tells.
+    `loss` is set when the kernel has lost its variables, and reset by whoever tells.
     """
 
     def __init__(self, kernel_id: str, kernel: Kernel) -> None:
         self.kernel_id = kernel_id
         self.turn = Lock()
-        self.lost_variables = False
+        self.loss: Loss | None = None
+        self.is_fresh = False
+        """Whether it was started for a notebook, and nobody has been told."""
+        self.variables: tuple[str, ...] = ()
+        """Their names after the last run of ours, where the kernel can tell them."""
         self.info: Message = {}
         """The content of its `kernel_info_reply`."""
         self._kernel = kernel
@@ -148,8 +163,15 @@ class KernelConnection:
         `input()` raises in the kernel. `subshell` is an id from the kernel, or "".
         """
         run = Run(handler, on_input)
-        content = _execute_request(source, store_history=store_history)
-        await self._run(run, content | {"allow_stdin": on_input is not None}, subshell)
+        questions = {"variables": VARIABLES} if self.language == "python" else {}
+        content = _execute_request(
+            source,
+            store_history=store_history,
+            user_expressions=questions,
+            allow_stdin=on_input is not None,
+        )
+        await self._run(run, content, subshell)
+        self._note_variables(run)
         return run
 
     async def evaluate(self, expression: str, *, subshell: str = "") -> dict[str, Any]:
@@ -197,14 +219,14 @@ class KernelConnection:
             raise TimeoutError(msg_type)
         return request.reply
 
-    def lose(self) -> None:
+    def lose(self, reason: str = UNKNOWN) -> None:
         """The kernel is gone or starts anew: end all runs as died, drop what was not sent."""
         if not self.is_closed:
-            self._end_runs()
+            self._end_runs(reason)
             self._channels.close()
             self._channels = self._open_channels()
 
-    async def notice_loss(self) -> bool:
+    async def notice_loss(self, reason: str = UNKNOWN) -> bool:
         """Lose the kernel if it has not the process any more that was known; is one alive?"""
         is_alive = await self._kernel.is_alive()
         # Jupyter notices a death within seconds, and what is sent meanwhile would be run late.
@@ -212,13 +234,13 @@ class KernelConnection:
             self.close()
         elif not is_alive or self._kernel.start is not self._start:
             self._start = self._kernel.start
-            self.lose()
+            self.lose(reason if is_alive else "it died")
         return is_alive
 
     async def note_restart(self) -> None:
         """Jupyter says that it has restarted the kernel."""
         self._kernel.note_restart()
-        await self.notice_loss()
+        await self.notice_loss("it was restarted")
 
     @property
     def is_closed(self) -> bool:
@@ -229,6 +251,12 @@ class KernelConnection:
     def is_ready(self) -> bool:
         """Whether the kernel has answered since its last start."""
         return self._ready.is_set()
+
+    @property
+    def language(self) -> str:
+        """What the kernel runs, as it says itself, "" if it does not."""
+        language = self.info.get("language_info")
+        return str(language.get("name", "")) if isinstance(language, dict) else ""
 
     @property
     def owns_kernel(self) -> bool:
@@ -356,8 +384,16 @@ class KernelConnection:
         self._on_run_reply(run, content)
         run.idle.set()
 
-    def _end_runs(self) -> None:
-        self.lost_variables |= self._ready.is_set()
+    def _note_variables(self, run: Run) -> None:
+        answer = (run.content.get("user_expressions") or {}).get("variables", {})
+        if answer.get("status") == "ok":
+            names = str(answer.get("data", {}).get("text/plain", "")).strip("'").split()
+            self.variables = tuple(name for name in names if name.isidentifier())
+
+    def _end_runs(self, reason: str = UNKNOWN) -> None:
+        if self._ready.is_set():
+            self.loss = self.loss or Loss(reason, self.variables)
+            self.variables = ()
         self._ready = Event()
         self._is_heard, self.info = False, {}
         self.subshell, self.runs_heard = "", 0

@@ -7,6 +7,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── CellNotFound
 │   ├── ResourceNotFound
 │   ├── KernelNotFound
+│   ├── KernelGone                 it ran once
 │   ├── EnvironmentNotFound
 │   ├── CheckpointNotFound
 │   ├── FileMissing
@@ -55,6 +56,14 @@ bug: it is logged with its traceback and answered without detail.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+MAX_NAMES = 30
+
+
+def few(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
 
 
 class MCPExtensionError(Exception):
@@ -108,6 +117,16 @@ class ResourceNotFound(NotFound):
 class KernelNotFound(NotFound):
     def __init__(self, kernel: str) -> None:
         super().__init__(f"There is no kernel {kernel!r}.", "Call list_kernels.")
+
+
+class KernelGone(NotFound):
+    def __init__(self, kernel: str, reason: str, variables: Sequence[str], runs: int) -> None:
+        lost = f" Lost: {few(variables)}." if variables else ""
+        shows = f"; list_kernels(recorded={kernel!r}) shows the {runs} runs on it" if runs else ""
+        super().__init__(
+            f"The kernel {kernel!r} is gone: {reason}.{lost}",
+            f"start_kernel starts another{shows}.",
+        )
 
 
 class EnvironmentNotFound(NotFound):

@@ -28,6 +28,7 @@ from .errors import (
 )
 from .execution import Batch, Execution, Prompt, Status
 from .kernel import Kernels
+from .loss_notes import LossNotes
 from .notebook import NotebookDocument
 from .output_writer import OutputWriter
 from .outputs import OutputArea
@@ -51,9 +52,6 @@ KEPT_EXECUTIONS = 100
 KEPT_OUTPUT_BYTES = 64 * 1024 * 1024
 """How much output they may have together; the newest stays readable whatever it has."""
 
-LOST_VARIABLES = (
-    "The kernel is new since the last run here (it died or was restarted): all variables are lost."
-)
 PUT_BACK = "The kernel put it back again and again because other runs failed; it was not run."
 
 
@@ -66,6 +64,7 @@ class Executor:
         kernels: Kernels,
         presence: Presence,
         readings: Readings,
+        loss_notes: LossNotes,
         spawn: Spawn,
         max_output_bytes: int,
         log: Logger,
@@ -74,6 +73,7 @@ class Executor:
         self._kernels = kernels
         self._presence = presence
         self._readings = readings
+        self._loss_notes = loss_notes
         self._spawn = spawn
         self._max_output_bytes = max_output_bytes
         self._writer = OutputWriter(rooms, spawn, log)
@@ -153,6 +153,7 @@ class Executor:
         *,
         takes_input: bool = False,
         while_busy: bool = False,
+        batch: Batch | None = None,
     ) -> Execution:
         """Run code on a notebook's kernel, or on the kernel with this id.
 
@@ -160,11 +161,19 @@ class Executor:
         `while_busy`, it does not wait for what the kernel runs, but runs beside it.
         """
         execution = self._new(path)
-        execution.takes_input = takes_input
+        execution.takes_input, execution.batch = takes_input, batch
         running = partial(self._run_code, execution, code, kernel, while_busy)
         queue = execution.id if while_busy else path or kernel
         self._spawn(partial(self._guard, execution, queue, running))
         return execution
+
+    def submit_codes(self, codes: Sequence[str], kernel: str, *, takes_input: bool) -> Batch:
+        """Run pieces of code on a kernel in this order, until one fails."""
+        batch = Batch(stop_on_error=True)
+        for code in codes:
+            execution = self.submit_code(code, kernel=kernel, takes_input=takes_input, batch=batch)
+            batch.executions.append(execution)
+        return batch
 
     async def interrupt(self, execution: Execution) -> None:
         """Interrupt it if it runs now; withdraw it if it still waits for its turn.
@@ -275,6 +284,7 @@ class Executor:
             async with self._turn(execution, connection):
                 run = await self._execute(execution, connection, code)
         self._finish(execution, run)
+        await self._loss_notes.record(connection, execution)
 
     async def _connection_for(self, execution: Execution, kernel: str) -> KernelConnection:
         if kernel:
@@ -312,9 +322,7 @@ class Executor:
         async with connection.turn:
             # It may have died while others had their turn.
             await self._kernels.wait_ready(connection)
-            if connection.lost_variables:
-                connection.lost_variables = False
-                execution.notes.append(LOST_VARIABLES)
+            execution.notes += await self._loss_notes.take(connection, execution)
             execution.is_submitted = True
             yield
 

@@ -31,6 +31,10 @@ class KernelInventory:
         self._agents.forget_others(self.ids())
         return self._agents
 
+    def given_name(self, kernel_id: str) -> str:
+        """The name that an agent gave the kernel, which may have ended just now, or ""."""
+        return self._agents.name_of(kernel_id)
+
     def ids(self) -> set[str]:
         """Of all that run."""
         return {*self._manager.list_kernel_ids(), *self.external}

@@ -20,6 +20,7 @@ from .errors import (
     InvalidRequest,
     KernelEnded,
     KernelExists,
+    KernelGone,
     KernelNotFound,
     KernelProblem,
     KernelStartFailed,
@@ -30,6 +31,8 @@ from .external import ExternalKernels
 from .gateway import RemoteKernel, is_behind_gateway, reaching
 from .inventory import KernelInventory
 from .kernel_facts import KernelFacts
+from .losses import Loss, Losses
+from .records import Records
 from .sessions import NotebookSessions
 from .starts import Spawn, Starts
 
@@ -61,6 +64,7 @@ class Kernels:
         start_timeout: float,
         idle_timeout: float,
         external: ExternalKernels,
+        records: Records,
         log: Logger,
     ) -> None:
         self.idle_timeout = idle_timeout
@@ -75,6 +79,8 @@ class Kernels:
         self._starts = Starts(spawn)
         self._named_starts = Starts(spawn)
         self._inventory = KernelInventory(settings, external)
+        self._losses = Losses()
+        self._records = records
         self._sessions = NotebookSessions(settings)
         self._context = new_context()
         settings["event_logger"].add_listener(schema_id=KERNEL_ACTIONS, listener=self._on_action)
@@ -129,14 +135,17 @@ class Kernels:
         if running := self._inventory.agents.names.get(name):
             facts = await self.facts([running])
             raise KernelExists(name, facts.get(running, KernelFacts()).environment)
+        note = self._records.note_loss if name else self._records.forget
         name = self._inventory.agents.choose_name(name, self._named_starts.keys)
         starting = partial(self._start_named, name, kernel_name, directory, starter)
         kernel_id = await self._named_starts.join(name, starting)
         try:
-            return await self._connect(kernel_id, is_new=True)
+            connection = await self._connect(kernel_id, is_new=True)
         except KernelStartFailed:
             await ensure_async(self._manager.shutdown_kernel(kernel_id, now=True))
             raise
+        await note(name)
+        return connection
 
     async def connect(self, connection_file: str, name: str) -> KernelConnection:
         """Connect to a kernel that another program started.
@@ -206,8 +215,18 @@ class Kernels:
 
         Raises:
             KernelNotFound: none, or several.
+            KernelGone: it ran once.
         """
-        return await self._connect(self._inventory.id_of(kernel))
+        try:
+            kernel_id = self._inventory.id_of(kernel)
+        except KernelNotFound:
+            await self._raise_gone(kernel)
+            raise
+        return await self._connect(kernel_id)
+
+    def name_of(self, connection: KernelConnection) -> str:
+        """The name that an agent gave the kernel, or ""."""
+        return self._inventory.agents.name_of(connection.kernel_id)
 
     async def kernel_id_of(self, path: str) -> str | None:
         """The id of the kernel of the notebook's Jupyter session, None without one."""
@@ -314,12 +333,25 @@ class Kernels:
             raise KernelStartFailed(connection.kernel_id, reason, list(specs)) from error
 
     async def shutdown(self, connection: KernelConnection) -> None:
-        """Shut the kernel down. What ran ends as died.
+        """Shut the kernel down, on purpose: what it ran is forgotten. What runs ends as died.
 
         Raises:
             Unavailable: another program owns the kernel.
         """
+        name = self.name_of(connection)
+        await self.end(connection, "it was shut down")
+        if name:
+            self._losses.forget(name)
+            await self._records.forget(name)
+
+    async def end(self, connection: KernelConnection, reason: str) -> None:
+        """Shut the kernel down for this reason. What runs ends as died.
+
+        Raises:
+            Unavailable: as `shutdown`.
+        """
         _check_owned(connection)
+        self._note_loss(connection, reason)
         with reaching(self._manager):
             await ensure_async(self._manager.shutdown_kernel(connection.kernel_id))
         self._drop(connection)
@@ -334,8 +366,10 @@ class Kernels:
 
     async def _adopt(self, path: str, kernel_id: str, *, is_new: bool = False) -> KernelConnection:
         connection = await self._connect(kernel_id, is_new=is_new)
-        if self._last_kernel.get(path, kernel_id) != kernel_id:
-            connection.lost_variables = True
+        connection.is_fresh |= is_new
+        last = self._last_kernel.get(path, kernel_id)
+        if last != kernel_id:
+            connection.loss = self._losses.get(last) or Loss()
         self._remember(path, kernel_id)
         return connection
 
@@ -353,7 +387,15 @@ class Kernels:
             kernel_id = str(await ensure_async(started))
         self._inventory.agents.give_name(name, kernel_id)
         self._inventory.agents.note_start(kernel_id, starter)
+        self._losses.forget(name)
         return kernel_id
+
+    async def _raise_gone(self, kernel: str) -> None:
+        loss, record = self._losses.get(kernel), await self._records.get(kernel)
+        if loss or record.runs:
+            reason = loss.reason if loss else "the server was restarted"
+            variables = loss.variables if loss else record.variables or record.lost_variables
+            raise KernelGone(kernel, reason, variables, len(record.runs))
 
     def _described(self, model: Mapping[str, Any]) -> dict[str, Any]:
         agents, connection = self._inventory.agents, self._connections.get(model["id"])
@@ -414,8 +456,9 @@ class Kernels:
         """Hear from Jupyter what becomes of the kernel."""
         if not is_behind_gateway(manager):
             self._spawn(partial(self._nudge, connection))
-        ended, kernel_id = partial(self._drop, connection), connection.kernel_id
-        self._manager.add_restart_callback(kernel_id, connection.lose, "restart")
+        ended, kernel_id = partial(self._bury, connection), connection.kernel_id
+        died = partial(connection.lose, "it died")
+        self._manager.add_restart_callback(kernel_id, died, "restart")
         self._manager.add_restart_callback(kernel_id, ended, "dead")
 
     async def _nudge(self, connection: KernelConnection) -> None:
@@ -443,7 +486,16 @@ class Kernels:
         elif data["action"] == "restart":
             await connection.note_restart()
         elif data["action"] == "shutdown":
+            self._note_loss(connection, "it was shut down")
             self._drop(connection)
+
+    def _note_loss(self, connection: KernelConnection, reason: str) -> None:
+        name = self._inventory.given_name(connection.kernel_id)
+        self._losses.note(Loss(reason, connection.variables), connection.kernel_id, name)
+
+    def _bury(self, connection: KernelConnection) -> None:
+        self._note_loss(connection, "it died")
+        self._drop(connection)
 
     def _drop(self, connection: KernelConnection) -> None:
         connection.close()

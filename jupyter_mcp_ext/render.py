@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from itertools import accumulate, chain, groupby
+from itertools import accumulate, chain
 from typing import Any
 
 from mcp_types import ResourceLink
@@ -17,6 +18,8 @@ from .cell import Cell
 from .kernel_facts import KernelFacts
 from .output_blocks import Block, Item, Limits, encodable, fitted, to_blocks
 from .output_parts import format_size, is_error, summary
+from .ranges import ranges
+from .records import Record
 from .search import Found, Match
 from .text import count, duration, excerpt, printable, quote, terminal_lines
 
@@ -180,6 +183,17 @@ def kernel_facts(model: Mapping[str, Any], facts: KernelFacts) -> str:
     return printable(f"  {', '.join(filter(None, known))}".rstrip())
 
 
+def recorded(record: Record, limits: Limits) -> str:
+    """The runs of a named kernel, each with its number, status and code."""
+    lines = [f"{count(len(record.runs), 'run')} recorded on {record.name!r}"]
+    limit = max(limits.max_source_chars // max(len(record.runs), 1), 80)
+    for run in record.runs:
+        at = datetime.fromtimestamp(run.at).strftime("%Y-%m-%d %H:%M")
+        lines.append(f"{run.number}  status: {run.status}  {at}{'  lost' * run.is_lost}")
+        lines += excerpt(run.code.split("\n"), limit)[0]
+    return encodable("\n".join(lines))
+
+
 def variables(listing: Mapping[str, Any], limits: Limits) -> str:
     """A line for each variable: name, type, shape or length, size, value."""
     lines = [_variable(facts) for facts in listing["variables"]]
@@ -269,14 +283,8 @@ def _left_out(cells: Sequence[Cell], view: str) -> list[str]:
     if not cells:
         return []
     chars = count(sum(len(cell.source) for cell in cells), "character")
-    call = f'read_notebook(view="{view}", cells="{_ranges([cell.position for cell in cells])}")'
+    call = f'read_notebook(view="{view}", cells="{ranges([cell.position for cell in cells])}")'
     return [f"… {count(len(cells), 'cell')} with {chars} of source omitted; to read on: {call}"]
-
-
-def _ranges(positions: Sequence[int]) -> str:
-    runs = groupby(enumerate(positions), key=lambda item: item[1] - item[0])
-    ends = [(run[0][1], run[-1][1]) for run in (list(items) for _, items in runs)]
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ends)
 
 
 def _read_call(cell_id: str, argument: str = "") -> str:

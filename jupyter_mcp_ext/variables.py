@@ -93,9 +93,7 @@ class Variables:
 
 
 def _language(connection: KernelConnection) -> str:
-    language = connection.info.get("language_info")
-    name = language.get("name", "") if isinstance(language, dict) else ""
-    return re.sub(r"[^\w+#. -]", "", str(name))[:40]
+    return re.sub(r"[^\w+#. -]", "", connection.language)[:40]
 
 
 def _unanswered() -> Unavailable:

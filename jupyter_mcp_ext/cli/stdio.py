@@ -21,6 +21,7 @@ from traitlets import Bool, Unicode
 from .. import __version__
 from ..clients import Connection
 from .bridge import Bridge
+from .inherited import inherited
 from .probe import check_endpoint
 from .servers import NoConnection, SameServer, running_servers, servers_of
 from .starting import start_lab
@@ -109,7 +110,12 @@ jupyter mcp stdio --start ~/project -- --port=8890     # with arguments of `jupy
         if self.gateway_url or (self.starts and not servers_of(place, running_servers())):
             gateway = [f"--gateway-url={self.gateway_url}"] if self.gateway_url else []
             return await lab.enter_async_context(start_lab(place, [*gateway, *self._lab_options]))
-        return SameServer(self.url, directory)
+        if self.url or directory:
+            return SameServer(self.url, directory)
+        meant = inherited(os.environ)
+        for note in meant.notes:
+            print(f"jupyter mcp stdio: {note}", file=sys.stderr)
+        return SameServer(meant.url, meant.directory)
 
 
 def claim_stdout() -> BinaryIO:

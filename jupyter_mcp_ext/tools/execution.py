@@ -95,12 +95,13 @@ async def execute_cells(
 @TOOLSET.tool("Run code", read_only=False, destructive=True, idempotent=False, needs=[EXECUTE])
 async def execute_code(
     context: ToolContext,
-    code: str,
+    code: str = "",
     notebook: Notebook = "",
     kernel: Kernel = "",
     wait_seconds: WaitSeconds = None,
     on_timeout: OnTimeout = "leave",
     while_busy: bool = False,
+    rerun: str = "",
     max_chars: MaxChars = None,
 ) -> list[Block]:
     """Run code without a trace in the notebook, on its kernel or on the named one.
@@ -111,6 +112,16 @@ async def execute_code(
     """
     if bool(notebook) == bool(kernel):
         raise InvalidRequest("Name either a notebook or a kernel.")
+    if bool(code) == bool(rerun):
+        raise InvalidRequest("Pass either code or rerun, recorded runs of a named kernel: 1-3,5.")
+    if rerun:
+        record = await context.services.records.get(kernel)
+        batch = context.services.executor.submit_codes(
+            [run.code for run in record.chosen(rerun)],
+            kernel,
+            takes_input=context.elicitation.is_possible,
+        )
+        return await answer(context, batch.executions, wait_seconds, on_timeout, max_chars)
     if notebook:
         await context.require(READ)
         notebook = await context.services.rooms.find(notebook)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from .. import render
 from ..kernel_facts import KernelFacts
+from ..loss_notes import offer
 from .toolset import (
     CONTROL_KERNELS,
     EXECUTE,
@@ -27,9 +28,13 @@ TOOLSET = Toolset("kernels")
 @TOOLSET.tool(
     "List kernels", read_only=True, destructive=False, idempotent=True, needs=[SEE_KERNELS]
 )
-async def list_kernels(context: ToolContext) -> str:
+async def list_kernels(context: ToolContext, recorded: str = "") -> str:
     """List running kernels with their notebooks, and what can be started."""
     services = context.services
+    if recorded:
+        await context.require(EXECUTE)
+        record = await services.records.get(recorded)
+        return render.recorded(record, context.limits(None))
     models = await services.kernels.list()
     facts = await services.kernels.facts(model["id"] for model in models)
     if not await context.may(READ):
@@ -72,7 +77,10 @@ async def start_kernel(
     starter = context.agent.title
     connection = await services.kernels.start(name, spec, directory, starter)
     model = await services.kernels.describe(connection.kernel_id)
-    return f"Started {render.kernel(model)}."
+    started = f"Started {render.kernel(model)}."
+    if name and await context.may(EXECUTE):
+        started += " " + offer(await services.records.get(name))
+    return started.rstrip()
 
 
 @TOOLSET.tool(

@@ -108,21 +108,26 @@ async def open_notebook(
     context: ToolContext,
     notebook: Notebook,
     create: bool = False,
-    kernel_name: Annotated[str, Field(description="Kernelspec to start.")] = "",
+    kernel_name: Annotated[str, Field(description="Kernelspec or environment to start.")] = "",
     kernel: Annotated[str, Field(description="Running kernel to use instead of its own.")] = "",
 ) -> str:
     """See a notebook's outline, kernel and people; starts its kernel if it has none."""
-    services = context.services
-    if create:
-        await context.require(WRITE)
-        metadata = await _kernelspec_metadata(services.kernels, kernel_name)
-        notebook = await services.rooms.create(notebook, metadata)
+    services, spec = context.services, ""
     if kernel_name:
         await context.require(EXECUTE)
+        directory = await services.contents.directory(notebook.rpartition("/")[0])
+        where = services.contents.on_disk(directory)
+        spec = await services.environments.kernelspec(kernel_name, where)
+    if create:
+        await context.require(WRITE)
+        # The kernelspecs of environments end with the server, and the notebook does not.
+        name = spec if spec == kernel_name else ""
+        metadata = await _kernelspec_metadata(services.kernels, name)
+        notebook = await services.rooms.create(notebook, metadata)
     if kernel:
         await context.require(CONTROL_SESSIONS)
     async with context.open(notebook) as document:
-        running = await _kernel_for(context, document, kernel_name, kernel)
+        running = await _kernel_for(context, document, spec, kernel)
         cells = document.cells()
         header = header_of(document, services.rooms.views, context.agent.id)
         outline = render.outline(cells)
@@ -262,9 +267,13 @@ def header_of(
 ) -> str:
     """The first line of what is read of a notebook.
 
-    `views` tells at which notebooks people look, and `reader` is the id of the agent that reads.
+    `views` tells at which notebooks people look. Agents are named to the one with the id `reader`.
     """
-    others = [each for each in document.participants if each.agent_id != (reader or None)]
+    others = [
+        each
+        for each in document.participants
+        if not each.agent_id or (reader and each.agent_id != reader)
+    ]
     told = dict.fromkeys(_participant(document, each, views or {}) for each in others)
     with_others = f", open with {', '.join(told)}" if told else ""
     language = f", {document.language}" if document.language else ""

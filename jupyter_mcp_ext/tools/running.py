@@ -258,7 +258,10 @@ def _has_news(execution: Execution) -> bool:
 def _counts(executions: Sequence[Execution]) -> str:
     """Such as `12 cells: 7 ok, 1 error, 4 cancelled`."""
     counts = Counter(execution.status for execution in executions)
-    return f"{len(executions)} cells: " + ", ".join(f"{n} {status}" for status, n in counts.items())
+    things = "cells" if executions[0].cell_id else "runs"
+    return f"{len(executions)} {things}: " + ", ".join(
+        f"{n} {status}" for status, n in counts.items()
+    )
 
 
 def _listed(executions: Sequence[Execution], told: Sequence[Execution]) -> list[str]:

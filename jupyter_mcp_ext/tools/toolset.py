@@ -32,6 +32,7 @@ from ..output_blocks import Block, Limits
 from ..outputs import size_of
 from ..presence import Presence
 from ..readings import Readings
+from ..records import Records
 from ..room import NotebookRooms
 from ..variables import Variables
 
@@ -86,6 +87,7 @@ class Services:
     kernels: Kernels
     environments: Environments
     executor: Executor
+    records: Records
     readings: Readings
     presence: Presence
     variables: Variables

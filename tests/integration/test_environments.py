@@ -75,6 +75,23 @@ async def test_an_environment_of_the_directory_is_found_there(envs: tuple[Agent,
     assert refused.is_error and "There is no environment '.venv'" in text(refused)
 
 
+async def test_a_notebooks_own_kernel_runs_in_the_environment_of_its_directory(
+    envs: tuple[Agent, Path],
+) -> None:
+    agent, directory = envs
+    root = directory.parent / "server1/root"
+    prefix = make(root / "project/.venv")
+    path = "project/a.ipynb"
+    opened = await agent.tell("open_notebook", notebook=path, create=True, kernel_name=".venv")
+    assert "kernel: mcp-env-venv-" in opened
+    assert f"| {str(prefix)!r}" in await agent.run(path, "import sys; sys.prefix")
+    assert "mcp-env" not in (root / path).read_text()
+    again = await agent.tell("open_notebook", notebook=path, kernel_name=".venv")
+    assert "kernel_name was not used" not in again
+    refused = await agent.call("open_notebook", notebook=path, kernel_name="nothing")
+    assert refused.is_error and "There is no environment 'nothing'" in text(refused)
+
+
 async def test_an_environment_without_ipykernel_is_refused_with_the_command(
     envs: tuple[Agent, Path],
 ) -> None:
@@ -136,10 +153,13 @@ async def test_another_environment_of_a_running_kernel_is_refused_with_the_way_t
 
 
 async def test_another_kernelspec_of_a_running_notebook_is_warned_of(
-    agent: Agent, notebook: str
+    envs: tuple[Agent, Path],
 ) -> None:
-    await agent.tell("open_notebook", notebook=notebook)
-    answer = await agent.tell("open_notebook", notebook=notebook, kernel_name="julia")
+    agent, directory = envs
+    make(directory / "other")
+    notebook = "running.ipynb"
+    await agent.tell("open_notebook", notebook=notebook, create=True)
+    answer = await agent.tell("open_notebook", notebook=notebook, kernel_name="other")
     assert "It runs already, so kernel_name was not used. shutdown_kernel" in answer
     assert "kernel_name" not in await agent.tell(
         "open_notebook", notebook=notebook, kernel_name="python3"

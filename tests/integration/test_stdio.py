@@ -118,6 +118,18 @@ async def test_a_cancelled_stateless_call_ends_its_request_and_not_its_run(
     assert "status: ok" in answer and "True" in answer
 
 
+async def test_the_variables_of_another_mcp_server_name_the_server(
+    server: Server, tmp_path: Path
+) -> None:
+    variables = {"DOCUMENT_URL": server.url, "DOCUMENT_TOKEN": server.token, "DOCUMENT_ID": "a"}
+    async with connect_bridge(tmp_path, variables=variables) as agent:
+        assert "running:" in await agent.tell("list_kernels")
+    log = (tmp_path / "bridge.log").read_text()
+    assert "the server is that of DOCUMENT_URL and DOCUMENT_TOKEN" in log
+    assert "DOCUMENT_ID is not used: each call of a tool names its notebook" in log
+    assert server.token not in log
+
+
 async def test_calls_pass_each_other(server: Server, notebook: str, era: Era) -> None:
     async with connect_bridge(base_of(server), era=era) as agent:
         await agent.tell("open_notebook", notebook=notebook)

@@ -18,9 +18,10 @@ from jupyter_mcp_ext import (
     control,
     environments,
     errors,
-    executor,
     gateway,
     handlers,
+    loss_notes,
+    losses,
     room,
     server,
     tools,
@@ -125,7 +126,7 @@ def quoted_texts() -> list[str]:
         str(errors.RemovalNotConfirmed(12, 14)),
         str(errors.InterruptFailed("0f9c2d4e", control.INTERRUPT_GRACE_SECONDS)),
         running.NEXT_CALL["kernel_died"],
-        executor.LOST_VARIABLES,
+        loss_notes.LOST_VARIABLES.format(reason=losses.UNKNOWN),
         str(errors.KernelStartFailed("python4", "there is no such kernelspec", ["python3"])),
         str(errors.ExecutionNotFound("r7")),
         str(errors.NoSubshells("0f9c2d4e")),
@@ -205,11 +206,29 @@ def test_the_hub_page_shows_what_the_tests_run() -> None:
     assert ast.dump(ast.Module(body, [])) == ast.dump(ast.parse(authorizer))
 
 
-def test_the_tests_that_the_security_page_names_exist() -> None:
+@pytest.mark.parametrize("page", ["security.md", "migrating.md"])
+def test_the_tests_that_a_page_names_exist(page: str) -> None:
     files = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     existing = set(re.findall(r"^(?:async )?def (test_\w+)", "\n".join(files), re.MULTILINE))
-    named = set(re.findall(r"`(test_\w+)`", read("security.md")))
+    named = set(re.findall(r"`(test_\w+)`", read(page)))
     assert named and named - existing == set()
+
+
+def test_what_another_server_has_is_shown_by_a_test_here_or_dropped() -> None:
+    rows = [line.split(" | ") for line in read("migrating.md").splitlines() if line[:3] == "| `"]
+    assert len(rows) > 80
+    for theirs, here, tests in rows:
+        assert "`test_" in tests or here.startswith("dropped: "), theirs
+
+
+def test_the_calls_of_the_migrating_page_can_be_made() -> None:
+    known = {tool.name: tool.arguments.model_fields for each in TOOLSETS for tool in each.tools}
+    rows = [line.split(" | ") for line in read("migrating.md").splitlines() if line[:2] == "| "]
+    calls = re.findall(r"`(\w+)\((.*?)\)`", "\n".join(row[1] for row in rows if len(row) == 3))
+    assert len(calls) > 60
+    for tool, arguments in calls:
+        names = [part.partition("=")[0].strip() for part in arguments.split(",") if part]
+        assert set(names) <= set(known[tool]), (tool, names)
 
 
 # Clients and links

@@ -65,6 +65,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "cell has kept.",
     ),
     (
+        errors.KernelGone("etl", "it was not used for 5 s", ["x", "df"], 3),
+        "The kernel 'etl' is gone: it was not used for 5 s. Lost: x, df. start_kernel starts "
+        "another; list_kernels(recorded='etl') shows the 3 runs on it.",
+    ),
+    (
         errors.WrongCellType("[0] ab12", "markdown", "code"),
         "Cell [0] ab12 is a markdown cell, not a code cell. Choose another cell, or change "
         "its type with overwrite_cell.",

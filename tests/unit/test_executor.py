@@ -20,7 +20,9 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def kept() -> Executor:
     nothing: Any = None
-    return Executor(nothing, nothing, nothing, nothing, nothing, 1_000_000, logging.getLogger())
+    return Executor(
+        nothing, nothing, nothing, nothing, nothing, nothing, 1_000_000, logging.getLogger()
+    )
 
 
 def finished(kept: Executor, size: int = 0) -> Execution:
