@@ -53,7 +53,7 @@ HOMES = {
     "PIL": {"images"},
     "jinja2": {"page"},
     "psutil": {"kernel_facts"},
-    "traitlets": {"app", "cli"},
+    "traitlets": {"app", "cli", "external"},
     "tornado": {"handlers", "contents", "sessions", "channels", "gateway"},
     "jupyter_server_ydoc": {"file_notices", "room", "room_store"},
     "pycrdt": {
