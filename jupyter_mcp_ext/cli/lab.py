@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from threading import Thread
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
 from jupyterlab.labapp import LabApp
+from traitlets import Bool
 
 from .config import print_connection, warn_without_login
 from .probe import check_endpoint
@@ -28,6 +32,8 @@ jupyter mcp lab ~/project --port=8890  # serve another directory on another port
 JUPYTER_TOKEN=... jupyter mcp lab      # keep the token from one start to the next
 """
 
+    ends_with_stdin = Bool(False, config=True, help="Whether to stop when the standard input ends.")
+
     @classmethod
     def get_extension_package(cls) -> str:
         # The server loads JupyterLab's own extension; this class only starts the server.
@@ -44,7 +50,17 @@ JUPYTER_TOKEN=... jupyter mcp lab      # keep the token from one start to the ne
         serverapp: ServerApp = super().initialize_server(*args, **kwargs)
         # The port is bound by a callback too, which was added before this one.
         serverapp.io_loop.add_callback(announce, serverapp)
+        # The options are parsed by the server, and no instance of this class exists yet.
+        if str(serverapp.config.MCPLabApp.get("ends_with_stdin")) == "True":
+            Thread(target=end_with_stdin, daemon=True).start()
         return serverapp
+
+
+def end_with_stdin() -> None:
+    """Wait for the end of the standard input, then stop as if asked to."""
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def announce(serverapp: ServerApp) -> None:

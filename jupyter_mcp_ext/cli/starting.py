@@ -16,7 +16,10 @@ from anyio import move_on_after, to_thread
 from ..clients import Connection
 from .servers import NoConnection
 
-COMMAND = (sys.executable, "-m", "jupyter_mcp_ext.cli", "lab", "--no-browser", "--port=0")
+COMMAND = (
+    *(sys.executable, "-m", "jupyter_mcp_ext.cli", "lab", "--no-browser", "--port=0"),
+    "--MCPLabApp.ends_with_stdin=True",
+)
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 
@@ -57,7 +60,7 @@ async def start_lab(
 def _start(directory: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*COMMAND, *options],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # It ends with the caller, also with one that is killed.
         stdout=subprocess.PIPE,
         cwd=directory,
         start_new_session=True,  # A Ctrl+C in the terminal is for the caller.

@@ -329,6 +329,21 @@ async def test_it_can_start_a_jupyterlab_which_ends_with_it(tmp_path: Path) -> N
             await anyio.sleep(0.05)  # It is no child of ours.
 
 
+async def test_the_started_jupyterlab_ends_with_a_bridge_that_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, *COMMAND, "--start", "--", "--allow-root"]
+    environment = environment_in(tmp_path)
+    bridge = await anyio.open_process(command, cwd=tmp_path, env=environment, stderr=None)
+    async with bridge:
+        assert bridge.stdin and bridge.stdout
+        await bridge.stdin.send(b"no JSON\n")
+        assert b"-32700" in await bridge.stdout.receive()  # It is at work.
+        assert await servers_in(tmp_path)
+        bridge.kill()
+    with anyio.fail_after(20):
+        while await servers_in(tmp_path):
+            await anyio.sleep(0.05)  # It is no child of ours.
+
+
 async def test_a_jupyterlab_that_does_not_start_is_an_error(tmp_path: Path) -> None:
     done = await run_bridge(tmp_path, "--start", "--", "--ServerApp.ip=192.0.2.1", "--allow-root")
     assert (done.returncode, done.stdout) == (1, "")
