@@ -27,7 +27,9 @@ async def test_a_person_sees_two_agents_at_work_and_they_see_where_the_person_is
             answer = ""
             while "(caret in [1] numbers)" not in answer:
                 answer = await first.tell("read_notebook", notebook=notebook)
-        assert f"{notebook}  live, open with " in (listed := await first.tell("list_notebooks"))
+        assert f"{notebook}  live, open with " in (
+            listed := await first.tell("list_notebooks", limit=1000)
+        )
         assert "(looks at it)" in next(x for x in listed.splitlines() if x.startswith(notebook))
         await first.tell("edit_cell", notebook=notebook, cell=2, old_text="beta", new_text="delta")
         await second.tell(

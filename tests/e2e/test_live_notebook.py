@@ -95,7 +95,7 @@ async def test_a_person_and_an_agent_write_in_one_cell_and_lose_nothing(
     ]
     await lab.put_caret_after(1, "third = 3")
     for piece, (old, new) in zip(typed, edits, strict=True):
-        edit = partial(agent.tell, old_text=old, new_text=new)
+        edit = partial(agent.tell, old_text=old, new_text=new, overwrite_changes=True)
         async with anyio.create_task_group() as both:
             both.start_soon(lab.type_text, piece)
             both.start_soon(partial(edit, "edit_cell", notebook=notebook, cell="numbers"))

@@ -152,7 +152,7 @@ async def test_an_agent_sees_who_is_there_and_in_which_cell(server: Server, agen
         expected = "open with ada (caret in [1] c0000001), bob, Other (agent)"
         await _until_told(agent, expected, "read_notebook", notebook=path)
         assert expected in await agent.tell("open_notebook", notebook=path)
-        assert f"{path}  live, open with ada, bob" in await agent.tell("list_notebooks")
+        assert f"{path}  live, open with ada, bob" in await agent.tell("list_notebooks", limit=1000)
 
 
 async def test_carets_that_make_no_sense_are_passed_over(server: Server, agent: Agent) -> None:
@@ -174,7 +174,9 @@ async def test_an_agent_sees_which_notebook_a_person_looks_at(server: Server, ag
             agent, f"open with ada (looks at {other})", "read_notebook", notebook=path
         )
         awareness.set_local_state({"user": user, "current": f"notebook:{path}"})
-        await _until_told(agent, f"{path}  live, open with ada (looks at it)", "list_notebooks")
+        await _until_told(
+            agent, f"{path}  live, open with ada (looks at it)", "list_notebooks", limit=1000
+        )
         with anyio.fail_after(15):
             while "Test Agent" not in agents_in(awareness):
                 await agent.tell("read_notebook", notebook=path)

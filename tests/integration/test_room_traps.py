@@ -200,7 +200,9 @@ async def test_edits_during_reloads_from_disk_neither_fail_nor_double_cells(
 
         async def edit(cell: str) -> None:
             while not is_over:
-                await agent.tell("overwrite_cell", notebook=path, cell=cell, source="y")
+                await agent.tell(
+                    "overwrite_cell", notebook=path, cell=cell, source="y", overwrite_changes=True
+                )
                 await agent.tell("insert_cell", notebook=path, source="z", after=cell)
 
         async with anyio.create_task_group() as tasks:

@@ -88,7 +88,7 @@ async def test_stopping_during_a_call_is_quick_and_leaves_a_clean_log(
                 seconds = await stop_seconds(server)
                 scope.cancel()
     log = server.log_text()
-    assert seconds < 5
+    assert seconds < 10
     assert [answer.is_error for answer in answers] == [True]
     assert "stopping" in text(answers[0])
     destroyed = [line for line in log.splitlines() if "task: <Task" in line]
