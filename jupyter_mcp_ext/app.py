@@ -193,8 +193,17 @@ class MCPExtension(ExtensionApp):
         "ones are scaled.",
     )
 
+    _is_set_up = False
+
     def initialize_handlers(self) -> None:
         assert self.serverapp is not None
+        if not self._linked:
+            # Jupyter goes on without any of our settings then, `read_only` among them.
+            raise RuntimeError(
+                "c.MCPExtension has a setting that cannot be used (see the warning above), so "
+                "jupyter_mcp_ext does not start: it would ignore all other settings too."
+            )
+        self._is_set_up = True
         self._settings = settings = self.serverapp.web_app.settings
         self._stopping = Event()
         self._records = Records(self._recorded_directory(), self.recorded_days, self.log)
@@ -261,6 +270,8 @@ class MCPExtension(ExtensionApp):
         return Path(self.serverapp.data_dir) / "jupyter_mcp_ext" / root
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        if not self._is_set_up:
+            return
         started = Event()
         self._owner = asyncio.create_task(self._own_tasks(started))
         await started.wait()
@@ -271,6 +282,8 @@ class MCPExtension(ExtensionApp):
         )
 
     async def stop_extension(self) -> None:
+        if not self._is_set_up:
+            return
         self._presence.stop()
         self._executor.stop()
         await self._transport.stop()
@@ -282,7 +295,7 @@ class MCPExtension(ExtensionApp):
 
     def current_activity(self) -> int | None:
         """The number of unfinished runs, which keeps an idle server from stopping itself."""
-        return len(self._executor.unfinished) or None
+        return (len(self._executor.unfinished) if self._is_set_up else 0) or None
 
     def spawn(self, function: Callable[[], Awaitable[None]]) -> None:
         """Start a task that belongs to the extension; its failure is logged and stays its own."""

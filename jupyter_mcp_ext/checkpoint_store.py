@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -91,7 +92,7 @@ class CheckpointStore:
         """
         known = list(self._known(file_id))
         for path, checkpoint in known:
-            if reference in (checkpoint.id, checkpoint.name):
+            if reference and reference in (checkpoint.id, checkpoint.name):
                 return checkpoint, _read_cells(path)
         raise CheckpointNotFound(reference, [checkpoint.id for _, checkpoint in known])
 
@@ -99,7 +100,7 @@ class CheckpointStore:
         for path in sorted((self._directory / file_id).glob(f"*{SUFFIX}"), reverse=True):
             # Another server may have removed it just now, or a full disk have cut it.
             with (
-                suppress(OSError, EOFError, ValueError),
+                suppress(OSError, EOFError, ValueError, TypeError, zlib.error),
                 gzip.open(path, "rt", encoding="utf-8") as file,
             ):
                 yield path, Checkpoint(**json.loads(file.readline()))

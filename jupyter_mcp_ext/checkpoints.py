@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from logging import Logger
 from time import monotonic
@@ -91,17 +91,23 @@ class Checkpoints:
                 await done.wait()
         return self._notices.pop(clean_path(path), [])
 
-    async def create(
-        self, agent: Agent, document: NotebookDocument, name: str, *, is_automatic: bool = False
-    ) -> Checkpoint:
+    async def create(self, agent: Agent, document: NotebookDocument, name: str) -> Checkpoint:
         """Keep the notebook as it is now.
 
         Raises:
             CheckpointRefused: there is no room for it.
         """
-        return await self._add(
-            document.file_id, document.cells(), name, agent, is_automatic=is_automatic
-        )
+        return await self._add(document.file_id, document.cells(), name, agent, is_automatic=False)
+
+    async def keep(
+        self, agent: Agent, document: NotebookDocument, cells: Sequence[Cell]
+    ) -> Checkpoint:
+        """Keep what the notebook was a moment ago.
+
+        Raises:
+            CheckpointRefused: there is no room for it.
+        """
+        return await self._add(document.file_id, cells, "", agent, is_automatic=True)
 
     async def all(self, document: NotebookDocument) -> list[tuple[Checkpoint, int]]:
         """The notebook's checkpoints, the newest first, and how many cells differ now."""
@@ -124,7 +130,7 @@ class Checkpoints:
         return await to_thread.run_sync(self._store.read, document.file_id, reference)
 
     async def _keep(
-        self, agent: Agent, path: str, file_id: str, cells: list[Cell], done: Event
+        self, agent: Agent, path: str, file_id: str, cells: Sequence[Cell], done: Event
     ) -> None:
         try:
             await self._add(file_id, cells, "", agent, is_automatic=True)
@@ -136,7 +142,7 @@ class Checkpoints:
                 del self._unfinished[path]
 
     async def _add(
-        self, file_id: str, cells: list[Cell], name: str, agent: Agent, *, is_automatic: bool
+        self, file_id: str, cells: Sequence[Cell], name: str, agent: Agent, *, is_automatic: bool
     ) -> Checkpoint:
         add = partial(self._store.add, file_id, cells, name, agent.title, is_automatic=is_automatic)
         try:

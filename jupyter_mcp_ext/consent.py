@@ -12,7 +12,8 @@ from anyio import sleep
 
 from .agent import Agent
 from .elicitation import Elicitation, NotAsked
-from .errors import Declined, NobodyToAsk
+from .errors import Declined, InvalidRequest, NobodyToAsk, SourceConflict
+from .references import resolve_many
 from .room import NotebookRooms
 from .text import printable
 
@@ -38,7 +39,7 @@ class Consent:
     def __init__(self, rooms: NotebookRooms, tools: Collection[str]) -> None:
         self._rooms = rooms
         self._tools = tools
-        self._open: OrderedDict[str, tuple[Any, Arguments, str]] = OrderedDict()
+        self._open: OrderedDict[str, tuple[Any, Arguments, str, list[str]]] = OrderedDict()
 
     async def require(
         self, tool: str, title: str, agent: Agent, arguments: Arguments, elicitation: Elicitation
@@ -64,7 +65,7 @@ class Consent:
         self._open[state] = asked
         if len(self._open) > MAX_OPEN:
             self._open.popitem(last=False)
-        _, named, facts = asked
+        _, named, facts, sources = asked
         question = f"{agent.title} wants this in Jupyter: {title} ({facts}). Allow it?"
         try:
             agreed = await elicitation.confirm(question, state, partial(sleep, ANSWER_SECONDS))
@@ -73,10 +74,12 @@ class Consent:
         self._open.pop(state, None)
         if not agreed:
             raise Declined(tool)
+        if sources != await self._sources(named):
+            raise SourceConflict([], ["the cells that the person was asked about"])
         return named
 
-    async def _named(self, arguments: Arguments) -> tuple[Arguments, str]:
-        """The arguments with the ids of the cells, and both in words."""
+    async def _named(self, arguments: Arguments) -> tuple[Arguments, str, list[str]]:
+        """The arguments with the ids of the cells, both in words, and the cells' sources."""
         named, words = dict(arguments), dict(arguments)
         for name in {"cell", "cells"} & arguments.keys():
             async with self._rooms.open(arguments["notebook"]) as document:
@@ -86,13 +89,30 @@ class Consent:
                     else [document.resolve(arguments[name])]
                 )
                 shown = [document.cell(cell_id) for cell_id in ids[:MAX_CELLS]]
-            named[name] = ",".join(ids)
+            named[name] = ids[0] if name == "cell" else ",".join(ids)
+            if name == "cells" and resolve_many(document.cell_ids, named[name]) != ids:
+                raise InvalidRequest("These cells have ids that cannot be listed.", "Name one.")
             more = [f"{len(ids) - len(shown)} more"] if len(ids) > len(shown) else []
-            words[name] = ", ".join([*(f"{c.label} {c.source[:40]!r}" for c in shown), *more])
-        return named, _in_words(words)
+            words[name] = ", ".join([*(f"{c.label} {_cut(c.source, 60)!r}" for c in shown), *more])
+        return named, _in_words(words), await self._sources(named)
+
+    async def _sources(self, named: Arguments) -> list[str]:
+        """The sources of the cells, which the person agrees to as they are."""
+        if not {"cell", "cells"} & named.keys():
+            return []
+        async with self._rooms.open(named["notebook"]) as document:
+            ids = set(document.resolve_many(str(named.get("cells") or named["cell"])))
+            return [cell.source for cell in document.cells() if cell.id in ids]
 
 
 def _in_words(arguments: Mapping[str, Any]) -> str:
     """What was said on purpose: no defaults that mean no."""
     told = {name: value for name, value in arguments.items() if value not in (None, "", False)}
-    return printable("; ".join(f"{k}: {str(v)[:MAX_VALUE_CHARS]}" for k, v in told.items()))
+    return printable("; ".join(f"{k}: {_cut(str(v), MAX_VALUE_CHARS)}" for k, v in told.items()))
+
+
+def _cut(text: str, limit: int) -> str:
+    """On one line, and what is left out is said."""
+    text = " ".join(text.split())
+    more = len(text) - limit
+    return f"{text[:limit]}… ({more} more characters)" if more > 0 else text

@@ -369,7 +369,9 @@ class Kernels:
         connection.is_fresh |= is_new
         last = self._last_kernel.get(path, kernel_id)
         if last != kernel_id:
-            connection.loss = self._losses.get(last) or Loss()
+            # Somebody may have given the notebook another kernel, which has lost nothing.
+            has_run_before = connection.runs_heard > 0 and last in self._inventory.ids()
+            connection.loss = None if has_run_before else self._losses.get(last) or Loss()
         self._remember(path, kernel_id)
         return connection
 

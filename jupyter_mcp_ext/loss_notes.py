@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -18,6 +19,9 @@ from .room import NotebookRooms
 
 LOST_VARIABLES = "The kernel is new since the last run here ({reason}): all variables are lost."
 NEW_KERNEL = "The kernel was started for this run, and has none of the variables of earlier ones."
+_LISTABLE = re.compile(r"(?!all$)[\w-]{1,64}")
+"""Ids that an offered call can name; a file may have any text for one."""
+
 MAX_CELLS = 100
 """How many cells are named; more are no list for a model."""
 
@@ -79,7 +83,7 @@ def _cells_offer(document: NotebookDocument, execution: Execution) -> str:
     ran.sort(key=lambda cell: cell.execution_count or 0)
     if not ran:
         return ""
-    if len(ran) > MAX_CELLS:
+    if len(ran) > MAX_CELLS or not all(_LISTABLE.fullmatch(cell.id) for cell in ran):
         return f"{len(ran)} cells had run before; read_notebook shows them."
     call = f'execute_cells(cells="{",".join(cell.id for cell in ran)}") runs them again'
     return f"Cells that had run before: {call}{_order(ran)}."

@@ -33,6 +33,9 @@ class RecordedRun:
     is_lost: bool = False
 
 
+TOO_LONG = "# This code was too long to be recorded."
+
+
 @dataclass(frozen=True)
 class Record:
     """What is known of the kernels of one name: runs, oldest first, and their variables."""
@@ -50,6 +53,8 @@ class Record:
     def with_run(self, code: str, status: str, variables: Sequence[str]) -> Record:
         """After one more run."""
         number = self.runs[-1].number + 1 if self.runs else 1
+        if len(code.encode(errors="replace")) > MAX_CODE_BYTES:
+            code, status = TOO_LONG, "too long to keep"
         runs = (*self.runs, RecordedRun(number, code, status, time.time()))[-MAX_RUNS:]
         while runs and sum(len(run.code.encode(errors="replace")) for run in runs) > MAX_CODE_BYTES:
             runs = runs[1:]

@@ -44,7 +44,7 @@ def resolve_many(ids: Sequence[str], references: str) -> list[str]:
         CellNotFound: as `resolve`.
         InvalidRequest: it names nothing.
     """
-    if references.strip() == "all":
+    if references.strip() == "all" and "all" not in ids:
         return list(ids)
     parts = [part.strip() for part in references.split(",") if part.strip()]
     if not parts:

@@ -34,12 +34,14 @@ def inherited(variables: Mapping[str, str]) -> Inherited:
     """What these variables say of the server that is meant."""
     notes = [f"{name} is not used: {why}" for name, why in UNUSED.items() if variables.get(name)]
     name, url = _first(variables, (*DOCUMENTS, *KERNELS))
+    tokens = [each for each in TOKENS if _is_meant_for(each, url, variables)]
     folder = variables.get(DIRECTORY, "")
     if url:
-        token_name, token = _first(variables, TOKENS)
+        token_name, token = _first(variables, tuple(tokens))
         notes.append(f"the server is that of {' and '.join(filter(None, [name, token_name]))}")
         notes += _other_kernels(variables, url)
-        return Inherited(f"{url}?token={quote(token)}" if token else url, None, tuple(notes))
+        sign = "&" if "?" in url else "?"
+        return Inherited(f"{url}{sign}token={quote(token)}" if token else url, None, tuple(notes))
     if folder:
         notes.append(f"the server is that of the directory in {DIRECTORY}")
     return Inherited("", Path(folder).expanduser() if folder else None, tuple(notes))
@@ -49,6 +51,14 @@ def _first(variables: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, s
     found = ((name, variables.get(name, "")) for name in names)
     # "local" is the word for a server in the same process.
     return next(((name, value) for name, value in found if value not in ("", "local")), ("", ""))
+
+
+def _is_meant_for(token: str, url: str, variables: Mapping[str, str]) -> bool:
+    """Whether the variables name no other server for which this token is."""
+    family = token.removesuffix("_TOKEN")
+    urls = [f"{family}_URL", *([f"{family}_BASE_URL"] if family == "JUPYTER" else [])]
+    named = [value for each in urls if (value := variables.get(each))]
+    return not named or url in named
 
 
 def _other_kernels(variables: Mapping[str, str], url: str) -> list[str]:

@@ -13,7 +13,7 @@ from .. import render
 from ..cell import Cell
 from ..checkpoint_store import Checkpoint
 from ..comparison import Difference, differences
-from ..errors import UndoRefused
+from ..errors import CheckpointRefused, UndoRefused
 from ..references import shown_id
 from ..text import count, printable
 from ..text_edits import line_diff
@@ -111,19 +111,24 @@ async def restore_checkpoint(
 ) -> str:
     """Make a notebook's cells and outputs what they were; one step for undo.
 
-    What others changed since is gone too; a checkpoint of it is made first.
+    What others changed since is gone too; a checkpoint of it is kept.
     """
     checkpoints = context.services.checkpoints
     async with context.open(notebook) as document:
         document.check_writable()
         known, cells = await checkpoints.read(document, checkpoint)
-        kept = await checkpoints.create(context.agent, document, "", is_automatic=True)
         await document.settled()
+        # Kept is exactly what is replaced: others may be editing all the time.
         before = document.cells()
         with context.editing(document):
             document.restore(cells)
         changes = differences(before, document.cells())
         context.knows(document, [each.now for each in changes if each.now is not None])
+        try:
+            kept = await checkpoints.keep(context.agent, document, before)
+        except CheckpointRefused:
+            document.undo(context.agent)
+            raise
     if not changes:
         return f"The notebook is as it was at {known.id}."
     return f"Restored {known.id}; what was there is {kept.id}.\n{_told(changes)}"

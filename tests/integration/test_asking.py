@@ -139,3 +139,41 @@ async def test_an_answer_counts_once_and_for_its_own_call(server: Server) -> Non
         yes["requestState"] = (await call("0"))["requestState"]
         assert "2 cells are left" in (await call("0", **yes))["content"][0]["text"]
         assert (await call("0", **yes))["resultType"] == "input_required"
+
+
+async def test_a_cell_that_changes_while_the_person_is_asked_is_left_alone(
+    server: Server, era: Era
+) -> None:
+    path = with_cells(server, "a = 1", "b = 2")
+
+    async def change_it(context: Any, params: Any) -> ElicitResult:
+        async with connect_agent(server.mcp_url, server.token) as other:
+            await other.tell("edit_cell", notebook=path, cell=0, old_text="1", new_text="evil()")
+        return ElicitResult(action="accept", content={})
+
+    async with connect_agent(server.mcp_url, server.token, era, on_elicit=change_it) as agent:
+        answer = await agent.call("delete_cells", notebook=path, cells="0")
+        assert answer.is_error and "the person was asked about" in text(answer)
+        assert "2 cells" in await agent.tell("read_notebook", notebook=path)
+
+
+async def test_a_cell_called_all_is_one_cell(server: Server) -> None:
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [cell | {"id": name, "source": name} for name in ("one", "all", "two")]
+    path = server.write_notebook(
+        {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    )
+    questions: list[str] = []
+    asked = person("accept", questions)
+    async with connect_agent(server.mcp_url, server.token, on_elicit=asked) as agent:
+        answer = await agent.tell("delete_cells", notebook=path, cells="1")
+    assert answer.startswith("[1] all deleted") and "2 cells are left." in answer
+
+
+async def test_what_a_question_leaves_out_is_said(server: Server) -> None:
+    path = with_cells(server, "x = 1" + " " * 300 + "; " + "y" * 100)
+    questions: list[str] = []
+    asked = person("decline", questions)
+    async with connect_agent(server.mcp_url, server.token, on_elicit=asked) as agent:
+        await agent.call("delete_cells", notebook=path, cells="0")
+    assert "x = 1 ; yyy" in questions[0] and "more characters)" in questions[0]

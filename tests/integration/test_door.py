@@ -214,3 +214,16 @@ async def test_each_tool_asks_the_authorizer_for_its_own_right(
     assert ran.is_error and "execute kernels" in text(ran)
     assert text(again) == text(read)
     assert await server.get("api/kernels") == []
+
+
+@pytest.mark.parametrize(
+    "bad", ["--MCPExtension.wait_seconds=-1", "--MCPExtension.toolsets=['cels']"]
+)
+async def test_with_a_setting_that_cannot_be_used_there_is_no_endpoint_at_all(
+    start_server: Callable[..., Any], bad: str
+) -> None:
+    read_only = "--MCPExtension.read_only=True"
+    server = await start_server(read_only, bad, module="jupyter_server")
+    login = {"Authorization": f"Bearer {server.token}"}
+    assert (await post(server, **login)).status_code == 404
+    assert "has a setting that cannot be used" in server.log_text()

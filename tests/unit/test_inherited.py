@@ -37,3 +37,11 @@ def test_what_only_the_server_could_use_is_told(name: str) -> None:
 
 def test_a_server_in_the_same_process_is_no_address() -> None:
     assert inherited({"DOCUMENT_URL": "local"}) == Inherited()
+
+
+def test_a_token_goes_to_its_own_server_only() -> None:
+    elsewhere = "http://elsewhere:8888"
+    variables = {"DOCUMENT_URL": "local", "DOCUMENT_TOKEN": "a", "RUNTIME_URL": elsewhere}
+    assert inherited(variables | {"RUNTIME_TOKEN": "b"}).url == f"{elsewhere}?token=b"
+    variables = {"DOCUMENT_URL": URL, "RUNTIME_URL": elsewhere, "RUNTIME_TOKEN": "b"}
+    assert inherited(variables).url == URL
