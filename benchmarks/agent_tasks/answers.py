@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_HEADER = re.compile(r"^ *\[(\d+)\] (\S+) (code|md|raw)\b ?(.*)$")
+_HEADER = re.compile(r"^ *\[(\d+)\] (\S+) (code\b|md\b|raw\b|In\[\d+\]) ?(.*)$")
 
 
 @dataclass(frozen=True)
