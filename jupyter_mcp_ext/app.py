@@ -108,7 +108,8 @@ class MCPExtension(ExtensionApp):
         Unicode(),
         ["~/envs", "~/.virtualenvs", "~/miniconda3/envs", "~/miniforge3/envs", "~/anaconda3/envs"],
         config=True,
-        help="Where the environments are looked up that start_kernel is given by name.",
+        help="Where the environments are looked up that start_kernel and open_notebook are given "
+        "by name.",
     )
     environment_overlay = Bool(
         False,
