@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from logging import Logger
 from typing import Any
@@ -369,9 +370,11 @@ class Kernels:
         connection.is_fresh |= is_new
         last = self._last_kernel.get(path, kernel_id)
         if last != kernel_id:
-            # Somebody may have given the notebook another kernel, which has lost nothing.
-            has_run_before = connection.runs_heard > 0 and last in self._inventory.ids()
-            connection.loss = None if has_run_before else self._losses.get(last) or Loss()
+            loss = self._losses.get(last) or Loss()
+            # Somebody may have given the notebook another kernel, which has lost nothing itself.
+            connection.loss = loss if is_new else replace(loss, is_elsewhere=True)
+            if last in self._inventory.ids():
+                connection.loss = None
         self._remember(path, kernel_id)
         return connection
 

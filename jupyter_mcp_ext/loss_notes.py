@@ -39,7 +39,7 @@ class LossNotes:
         loss, connection.loss = connection.loss, None
         is_fresh, connection.is_fresh = connection.is_fresh, False
         offers = []
-        if loss and (name := self._kernels.name_of(connection)):
+        if loss and not loss.is_elsewhere and (name := self._kernels.name_of(connection)):
             offers.append(offer(await self._records.note_loss(name)))
         # What others have run on the new kernel cannot be told from what ran before.
         if (loss or is_fresh) and execution.path and not connection.runs_heard:

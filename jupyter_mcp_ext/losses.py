@@ -17,6 +17,8 @@ class Loss:
 
     reason: str = UNKNOWN
     variables: tuple[str, ...] = ()
+    is_elsewhere: bool = False
+    """Whether the kernel of now is not the one that had it, and may be older."""
 
 
 class Losses:
