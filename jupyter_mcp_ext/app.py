@@ -205,38 +205,10 @@ class MCPExtension(ExtensionApp):
                 "jupyter_mcp_ext does not start: it would ignore all other settings too."
             )
         self._is_set_up = True
-        self._settings = settings = self.serverapp.web_app.settings
+        self._settings = self.serverapp.web_app.settings
         self._stopping = Event()
-        self._records = Records(self._recorded_directory(), self.recorded_days, self.log)
-        self._kernels = Kernels(
-            settings,
-            self.spawn,
-            self.kernel_start_timeout,
-            self.agent_kernel_idle_timeout,
-            ExternalKernels(
-                self.connection_directories, os.environ.get("JUPYTER_MCP_CONNECTION_FILE", "")
-            ),
-            self._records,
-            self.log,
-        )
-        self._environments = Environments(
-            settings, self.environment_directories, has_overlay=self.environment_overlay
-        )
-        self._contents = Contents(settings)
-        self._rooms = NotebookRooms(settings, self._contents)
-        self._readings = Readings()
-        self._presence = Presence(self._rooms.is_live, lambda: self._rooms.everywhere)
-        self._files = Files(
-            self._contents, TextRooms(settings), self.sensitive_files, self.max_upload_bytes
-        )
-        self._audit = Audit(settings["event_logger"], self.log)
-        self._checkpoints = Checkpoints(
-            self._contents,
-            CheckpointStore(Path(self.serverapp.data_dir) / self.name / "checkpoints"),
-            self.spawn,
-            self.log,
-            is_automatic=self.automatic_checkpoints,
-        )
+        self._build_kernels(self._settings)
+        self._build_notebooks(self._settings, Path(self.serverapp.data_dir) / self.name)
         self._executor = Executor(
             self._rooms,
             self._kernels,
@@ -264,11 +236,45 @@ class MCPExtension(ExtensionApp):
         }
         self.handlers.append((r"/mcp/?", MCPHandler, options))
 
+    def _build_kernels(self, settings: dict[str, Any]) -> None:
+        self._records = Records(self._recorded_directory(), self.recorded_days, self.log)
+        self._kernels = Kernels(
+            settings,
+            self.spawn,
+            self.kernel_start_timeout,
+            self.agent_kernel_idle_timeout,
+            ExternalKernels(
+                self.connection_directories, os.environ.get("JUPYTER_MCP_CONNECTION_FILE", "")
+            ),
+            self._records,
+            self.log,
+        )
+        self._environments = Environments(
+            settings, self.environment_directories, has_overlay=self.environment_overlay
+        )
+
+    def _build_notebooks(self, settings: dict[str, Any], data: Path) -> None:
+        self._contents = Contents(settings)
+        self._rooms = NotebookRooms(settings, self._contents)
+        self._readings = Readings()
+        self._presence = Presence(self._rooms.is_live, lambda: self._rooms.everywhere)
+        self._files = Files(
+            self._contents, TextRooms(settings), self.sensitive_files, self.max_upload_bytes
+        )
+        self._audit = Audit(settings["event_logger"], self.log)
+        self._checkpoints = Checkpoints(
+            self._contents,
+            CheckpointStore(data / "checkpoints"),
+            self.spawn,
+            self.log,
+            is_automatic=self.automatic_checkpoints,
+        )
+
     def _recorded_directory(self) -> Path:
         """Where code is kept, for each root of a server: names are known in one server only."""
         assert self.serverapp is not None
         root = sha256(str(self.serverapp.root_dir).encode()).hexdigest()[:12]
-        return Path(self.serverapp.data_dir) / "jupyter_mcp_ext" / root
+        return Path(self.serverapp.data_dir) / self.name / root
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         if not self._is_set_up:

@@ -8,6 +8,7 @@ from anyio import sleep
 
 from .connection import KernelConnection
 from .kernel import Kernels
+from .text import duration
 
 LEASE_SECONDS = 1800.0
 """For how long after its last use by an agent a kernel looks active to Jupyter."""
@@ -42,17 +43,14 @@ class Keeper:
         try:
             if await self._is_left(connection):
                 self._log.info("Ending kernel %s, which agents left", connection.kernel_id)
-                await self._kernels.end(connection, f"it was not used for {self._patience}")
+                await self._kernels.end(
+                    connection, f"it was not used for {duration(self._kernels.idle_timeout)}"
+                )
             elif connection.idle_seconds < LEASE_SECONDS:
                 self._kernels.note_activity(connection)
         except Exception:
             # Kernels come and go, and one must not end the care for the others.
             self._log.warning("Kernel %s", connection.kernel_id, exc_info=True)
-
-    @property
-    def _patience(self) -> str:
-        seconds = self._kernels.idle_timeout
-        return f"{seconds / 3600:g} h" if seconds >= 3600 else f"{seconds:g} s"
 
     async def _is_left(self, connection: KernelConnection) -> bool:
         model = await self._kernels.describe(connection.kernel_id)

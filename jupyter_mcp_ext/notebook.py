@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timezone
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
-from jupyter_ydoc import YNotebook
 from pycrdt import Text, Transaction
 
-from .agent import NOBODY, Agent, Author
+from .agent import Agent
 from .cell import Cell
 from .errors import (
     AmbiguousMatch,
@@ -38,17 +39,13 @@ class NotebookDocument(LiveNotebook):
     after everything was checked.
     """
 
-    def __init__(
-        self,
-        ynotebook: YNotebook,
-        path: str,
-        settled: Callable[[], Awaitable[None]],
-        writer: Callable[[], Author] = lambda: NOBODY,
-    ) -> None:
-        super().__init__(ynotebook, path, settled, writer)
-        self._undo = Undo(self._ycells, self._index)
-        self._origin = EDIT
-        self._signature: dict[str, Any] = {}
+    _origin = EDIT
+    _signature: Mapping[str, Any] = MappingProxyType({})
+    """What is noted in the metadata of the cells that are written now."""
+
+    @cached_property
+    def _undo(self) -> Undo:
+        return Undo(self._ycells, self._index)
 
     @contextmanager
     def edited_by(self, agent: Agent, *, is_signed: bool = False) -> Iterator[list[str]]:
@@ -113,7 +110,7 @@ class NotebookDocument(LiveNotebook):
         index = self._index_after(after)
         cell_id = self._new_id()
         value: dict[str, Any] = {"id": cell_id, "cell_type": cell_type, "source": source}
-        value["metadata"] = ({"trusted": True} if trusted else {}) | self._signature
+        value["metadata"] = ({"trusted": True} if trusted else {}) | dict(self._signature)
         if cell_type == "code":
             value |= {"outputs": [], "execution_count": None}
         with self.transaction():
@@ -266,7 +263,7 @@ class NotebookDocument(LiveNotebook):
     def _replace_cell(self, cell: Cell, source: str, cell_type: str) -> None:
         self._check_not_typed(cell.id)
         value: dict[str, Any] = {"id": cell.id, "cell_type": cell_type, "source": source}
-        value["metadata"] = cell.metadata | self._signature
+        value["metadata"] = cell.metadata | dict(self._signature)
         if cell_type == "code":
             value |= {"outputs": [], "execution_count": None}
         elif cell.attachments:

@@ -94,6 +94,7 @@ class OutputWriter:
         try:
             await function(execution, *arguments)
         except Exception:
+            # The run goes on in its kernel whatever becomes of the notebook.
             self._log.exception("The outputs of %s could not be written", execution.id)
             if NOT_WRITTEN not in execution.notes:
                 execution.notes.append(NOT_WRITTEN)

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from pycrdt import Awareness, Decoder, YMessageType, YSyncMessageType, read_message
 
 from .agent import NOBODY, Author
+from .text import printable
 
 MAX_NAME_CHARS = 60
 
@@ -153,7 +154,7 @@ def _user_in(state: Mapping[str, Any]) -> tuple[str, str]:
     if not isinstance(user, dict):
         return "", ""
     name = str(user.get("display_name") or user.get("name") or "")[:MAX_NAME_CHARS]
-    return "".join(filter(str.isprintable, name)), str(user.get("username") or name)
+    return printable(name), str(user.get("username") or name)
 
 
 def _caret_in(state: Mapping[str, Any]) -> ItemId | None:

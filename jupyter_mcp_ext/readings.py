@@ -10,6 +10,7 @@ from .cell import Cell
 from .errors import SourceConflict
 from .journal import told_name
 from .notebook import NotebookDocument
+from .text import duration
 from .text_edits import line_diff
 
 MAX_READERS = 200
@@ -83,11 +84,4 @@ def _told(document: NotebookDocument, cell: Cell, known: str) -> tuple[str, str,
     if writer is None:
         return cell.label, "", diff
     author, seconds = writer
-    return cell.label, f"{told_name(author)}, {_ago(seconds)} ago", diff
-
-
-def _ago(seconds: float) -> str:
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return cell.label, f"{told_name(author)}, {duration(seconds)} ago", diff

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .errors import CellNotFound, InvalidRequest
+from .text import printable
 
 MAX_ID_CHARS = 64
 """How long an id may be in nbformat."""
@@ -62,7 +63,7 @@ def shown_id(cell_id: str) -> str:
     """An id as answers have it: on one line, whatever the file of the notebook says."""
     # JupyterLab's ids are UUIDs, of which the first part is enough.
     short = cell_id[:8] if len(cell_id) == 36 else cell_id[:MAX_ID_CHARS]
-    return "".join(char if char.isprintable() else "\ufffd" for char in short)
+    return printable(short)
 
 
 def candidates(ids: Sequence[str], fits: Sequence[str] = ()) -> list[str]:

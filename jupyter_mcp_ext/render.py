@@ -90,7 +90,7 @@ def whole(cells: Sequence[Cell], limits: Limits) -> list[Cell]:
         if left <= 0 or len(cell.source) > left:
             break
         shown.append(cell)
-        left -= len(_section(cell, left))
+        left -= len(_header(cell, _length(cell))) + 1 + len(cell.source)
     return shown
 
 

@@ -152,8 +152,9 @@ class NotebookRooms:
 
     def saves_itself(self, path: str) -> bool:
         """Whether what is done to the notebook is saved without anybody asking for it."""
-        room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(clean_path(path)))
-        return room is None or saves_itself(room.awareness)
+        path = clean_path(path)
+        open_here = (each.room for each in self._leases.values() if each.document.path == path)
+        return all(saves_itself(room.awareness) for room in open_here)
 
     @property
     def everywhere(self) -> Awareness | None:

@@ -37,7 +37,7 @@ from .subscriptions import Subscriptions
 from .text import printable
 from .tools import TOOLSETS
 from .tools.running import resume
-from .tools.toolset import READ, Services, Tool, ToolContext
+from .tools.toolset import READ, Services, Tool, ToolContext, Toolset
 
 INSTRUCTIONS = (
     "Live Jupyter notebooks, shared with the people who have them open. Every call names its "
@@ -80,8 +80,7 @@ def create_server(
     tools that change nothing.
     """
     chosen = [toolset for toolset in TOOLSETS if toolset.name in toolsets]
-    offered = [tool for toolset in chosen for tool in toolset.tools]
-    tools = {tool.name: tool for tool in offered if tool.is_read_only or not read_only}
+    tools = _offered(chosen, read_only)
     listed = ListToolsResult(tools=[tool.description for tool in tools.values()])
 
     async def list_tools(ctx: Any, params: Any) -> ListToolsResult:
@@ -120,6 +119,11 @@ def create_server(
     # In the place of the SDK's own, which traces for OpenTelemetry: nothing here collects that.
     server.middleware[:] = [_noting_callers(attendance)]
     return server
+
+
+def _offered(toolsets: Sequence[Toolset], read_only: bool) -> dict[str, Tool]:
+    offered = [tool for toolset in toolsets for tool in toolset.tools]
+    return {tool.name: tool for tool in offered if tool.is_read_only or not read_only}
 
 
 class _Server(Server[Any]):

@@ -37,6 +37,7 @@ class Starts:
         try:
             future.set_result(await start())
         except Exception as error:
+            # Whatever it is, it is for those who wait.
             future.set_exception(error)
             future.exception()  # Those who waited may be gone, which asyncio would complain about.
         finally:

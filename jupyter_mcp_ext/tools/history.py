@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from time import time
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from ..checkpoint_store import Checkpoint
 from ..comparison import Difference, differences
 from ..errors import CheckpointRefused, UndoRefused
 from ..references import shown_id
-from ..text import count, printable
+from ..text import count, duration, printable
 from ..text_edits import line_diff
 from .toolset import READ, WRITE, Notebook, ToolContext, Toolset
 
@@ -136,15 +135,13 @@ async def restore_checkpoint(
 
 def _listed(checkpoint: Checkpoint, differing: int) -> str:
     name = checkpoint.name or "automatic"
-    facts = [checkpoint.id, name, _age(checkpoint.made_at), f"by {checkpoint.by}"]
+    facts = [
+        checkpoint.id,
+        name,
+        f"{duration(max(0, time() - checkpoint.made_at))} ago",
+        f"by {checkpoint.by}",
+    ]
     return "  ".join([*facts, f"{count(differing, 'cell')} differ{'s' * (differing == 1)} now"])
-
-
-def _age(made_at: float) -> str:
-    seconds = max(0, time() - made_at)
-    if seconds > 86_400:
-        return f"{datetime.fromtimestamp(made_at, timezone.utc):%Y-%m-%d %H:%M} UTC"
-    return f"{seconds // 60:.0f} min ago" if seconds >= 120 else f"{seconds:.0f} s ago"
 
 
 def _told(changes: list[Difference]) -> str:

@@ -22,7 +22,7 @@ LAYERS = [
     {"search"},
     {"output_blocks"},
     {"output_parts"},
-    {"images", "text", "links", "shell_commands"},
+    {"images", "links", "shell_commands"},
     {"executor", "variables", "keeper"},
     {"output_writer", "loss_notes"},
     {"execution"},
@@ -40,7 +40,7 @@ LAYERS = [
     {"references", "text_edits", "journal", "people"},
     {"layouts", "losses", "ranges"},
     {"audit", "attendance"},
-    {"errors", "agent"},
+    {"errors", "agent", "text"},
 ]
 """From top to bottom; a module may import any layer below its own."""
 
