@@ -1,19 +1,17 @@
-"""Fit images of a notebook into what a model's client accepts."""
+"""Images as they are sent to a model, and those that can be sent without Pillow."""
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from math import sqrt
+from struct import error as struct_error
+from struct import unpack_from
+from zlib import crc32, decompressobj
+from zlib import error as zlib_error
 
-from PIL import Image
-
-MAX_PIXELS = 30_000_000
-"""Larger images are not decoded: it would take seconds."""
-
-MIN_SIDE = 16
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
+WITHOUT_PILLOW = "without Pillow where Jupyter Server runs"
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class UnusableImage(ValueError):
@@ -31,59 +29,44 @@ class FittedImage:
     is_original: bool = False
 
 
-def fit_image(data: str, max_side: int, max_bytes: int) -> FittedImage:
-    """`data` as it is if it fits, else scaled down and with fewer colours or as JPEG.
-
-    `data` and `max_bytes` are base64. It is decoded in any case, since some clients cannot go
-    on after a broken image; the MIME type is that of the data, whatever the output says.
+def fit_png(data: str, max_side: int, max_bytes: int) -> FittedImage:
+    """A PNG as it is, if it is whole and fits. `data` and `max_bytes` are base64.
 
     Raises:
-        UnusableImage: it is broken, too large to decode, or cannot be made to fit.
+        UnusableImage: it is broken, or only Pillow could make something of it.
     """
     try:
         content = b64decode(data)
-        image = Image.open(BytesIO(content), formats=FORMATS)
-        size, mime_type = image.size, f"image/{str(image.format).lower()}"
-        is_decodable = size[0] * size[1] <= MAX_PIXELS
-        if is_decodable:
-            image.load()
-    except Exception as error:
-        # Pillow's decoders raise nearly anything on a broken file; the reader is told.
+        if not content.startswith(PNG):
+            raise UnusableImage(f"only PNG can be {WITHOUT_PILLOW}")
+        chunks = list(_chunks(content))
+        width, height = unpack_from(">II", dict(chunks)[b"IHDR"])
+        data = b64encode(content).decode()
+        if max(width, height) > max_side or len(data) > max_bytes:
+            raise UnusableImage(f"{width}x{height} is too large {WITHOUT_PILLOW}")
+        _check_pixels(chunks, (width * 8 + 1) * height)
+    except UnusableImage:
+        raise
+    except (TypeError, ValueError, LookupError, struct_error, zlib_error) as error:
         raise UnusableImage("broken") from error
-    if not is_decodable:
-        raise UnusableImage("too many pixels")
-    # Encoded anew, because the line breaks of some notebooks are no valid base64 for MCP.
-    data = b64encode(content).decode()
-    if max(size) <= max_side and len(data) <= max_bytes:
-        return FittedImage(data, mime_type, size, size, is_original=True)
-    scaled = image.convert("RGBA")
-    scaled.thumbnail((max_side, max_side))
-    return _compressed(scaled, max_bytes, size)
+    return FittedImage(data, "image/png", (width, height), (width, height), is_original=True)
 
 
-def _compressed(image: Image.Image, max_bytes: int, original_size: tuple[int, int]) -> FittedImage:
-    while max(image.size) >= MIN_SIDE:
-        for encode, mime_type in ((_png, "image/png"), (_jpeg, "image/jpeg")):
-            data = b64encode(encode(image)).decode()
-            if len(data) <= max_bytes:
-                return FittedImage(data, mime_type, image.size, original_size)
-        factor = min(0.9, sqrt(max_bytes / len(data)))
-        width, height = image.size
-        image = image.resize((max(int(width * factor), 1), max(int(height * factor), 1)))
-    raise UnusableImage("too large")
+def _check_pixels(chunks: Sequence[tuple[bytes, bytes]], most: int) -> None:
+    pixels = decompressobj()
+    for kind, body in chunks:
+        if kind == b"IDAT":
+            pixels.decompress(body, most)
+    if not pixels.eof or chunks[-1][0] != b"IEND":
+        raise ValueError("cut off")
 
 
-def _png(image: Image.Image) -> bytes:
-    # Of a plot, 256 colours keep lines and letters sharp at a third of the size.
-    file = BytesIO()
-    few_colours = image.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    few_colours.save(file, "PNG")
-    return file.getvalue()
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    file = BytesIO()
-    on_white = Image.new("RGB", image.size, "white")
-    on_white.paste(image, mask=image.getchannel("A"))
-    on_white.save(file, "JPEG", quality=75)
-    return file.getvalue()
+def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = len(PNG)
+    while at < len(content):
+        length, kind = unpack_from(">I4s", content, at)
+        body = content[at + 8 : at + 8 + length]
+        if unpack_from(">I", content, at + 8 + length)[0] != crc32(kind + body):
+            raise ValueError("a wrong checksum")
+        yield kind, body
+        at += length + 12

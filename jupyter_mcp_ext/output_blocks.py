@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import chain
 from typing import Any
 
 from mcp_types import ImageContent, ResourceLink, TextContent
 
-from .images import UnusableImage, fit_image
+from .images import UnusableImage
 from .output_parts import OutputPart, format_size, part_of, summary
 from .text import count, excerpt, narrow_table, quoted_length
+
+if find_spec("PIL"):
+    from .scaling import fit_image
+else:
+    from .images import fit_png as fit_image
 
 Block = TextContent | ImageContent | ResourceLink
 

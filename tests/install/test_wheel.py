@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ..agent import HANDSHAKE, STATELESS, connect_agent
 from ..server import run_server
@@ -19,6 +21,12 @@ PROJECT = Path(__file__).parents[2]
 def uv(*arguments: str | Path) -> None:
     command = [sys.executable, "-m", "uv", *map(str, arguments)]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=240)
+
+
+def small_png() -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (9, 9)).save(file, "PNG")
+    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +59,10 @@ async def test_an_installed_wheel_is_enabled_and_serves_both_eras(
                 call = {"notebook": path, "source": "print('é')\n1 + 1", "execute": True}
                 answer = await agent.tell("insert_cell", **call)
                 assert "status: ok" in answer and "| é" in answer and "| 2" in answer
+                # Pillow comes with the extra only.
+                plot = f"from IPython.display import Image\nImage(data={small_png()!r})"
+                shown = await agent.call("insert_cell", notebook=path, source=plot, execute=True)
+                assert "image" in [block.type for block in shown.content]
         page = await server.http.get("mcp", headers={"Accept": "text/html"})
         assert page.status_code == 200 and "Ready for agents" in page.text
         assert "Traceback" not in server.log_text()

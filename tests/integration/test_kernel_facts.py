@@ -74,26 +74,13 @@ async def test_a_kernel_that_a_person_started_is_not_said_to_be_an_agents(
     await server.http.delete(f"api/kernels/{model['id']}")
 
 
-# As `jupyter console --existing <file>` attaches, in a program of its own.
-CONSOLE = """
-import sys
-from jupyter_client.blocking.client import BlockingKernelClient
-
-client = BlockingKernelClient(connection_file=sys.argv[1])
-client.load_connection_file()
-client.start_channels()
-client.wait_for_ready(timeout=20)
-client.execute_interactive(sys.argv[2], timeout=20)
-client.stop_channels()
-"""
-
-
 async def test_a_console_attaches_by_the_listed_file(agent: Agent, kernel: str) -> None:
     await agent.tell("execute_code", kernel=kernel, code="x = 5")
     file = file_in(await listed(agent, kernel))
-    command = [sys.executable, "-c", CONSOLE, str(file), "print(x); y = x + 1"]
+    command = [sys.executable, "-m", "jupyter_console", "--simple-prompt", f"--existing={file}"]
     with fail_after(40):
-        console = await run_process(command)
-    assert console.stdout == b"5\n"
+        console = await run_process(
+            command, input=b"y = x + 1\nprint('seen', y)\nexit(keep_kernel=True)\n"
+        )
+    assert b"seen 6" in console.stdout
     assert "| 6" in await agent.tell("execute_code", kernel=kernel, code="y")
-    assert ", 3 runs, " in await listed(agent, kernel)
