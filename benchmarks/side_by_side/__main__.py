@@ -22,11 +22,13 @@ from anyio import to_thread
 from tests.server import Server, run_server
 
 from ..load import RawKernel
+from ..startup import starts
 from .sides import Ours, Rival
 from .table import Row, markdown, plot
-from .work import Bench, starts
+from .work import Bench, start_rows
 
 DOCS = Path(__file__).parents[2] / "docs"
+STARTS = 5
 BEGIN, END = "<!-- side by side -->", "<!-- end of side by side -->"
 
 
@@ -35,6 +37,12 @@ def _serve(
 ) -> AbstractAsyncContextManager[Server]:
     # The rival's Python has packages of its own.
     return run_server(base / name, *options, python=python, environment={"PYTHONPATH": ""})
+
+
+async def _starts(base: Path, extension: str, python: str) -> list[Row]:
+    clean = {"PYTHONPATH": ""} if python != sys.executable else {}
+    found = await starts(base, extension, STARTS, python, clean)
+    return start_rows(extension, *found)
 
 
 async def main() -> None:
@@ -55,8 +63,8 @@ async def main() -> None:
             await bench.run()
         rows = [
             *bench.rows,
-            await starts(serve, sys.executable, "jupyter_mcp_ext"),
-            await starts(serve, chosen.rival, "jupyter_mcp_server"),
+            *await _starts(Path(directory), "jupyter_mcp_ext", sys.executable),
+            *await _starts(Path(directory), "jupyter_mcp_server", chosen.rival),
         ]
     await to_thread.run_sync(kernel.stop)
     if chosen.write:

@@ -18,6 +18,7 @@ HANDSHAKE = {
     "capabilities": {},
     "clientInfo": {"name": "benchmark", "version": "1"},
 }
+CELLS_PER_ANSWER = 2_000
 
 
 class Side(Protocol):
@@ -28,7 +29,7 @@ class Side(Protocol):
     player: Player
 
     async def open(self, path: str) -> None: ...
-    async def read(self, path: str) -> None: ...
+    async def read(self, path: str, cells: int) -> None: ...
     async def read_cell(self, path: str, at: int) -> None: ...
     async def insert(self, path: str, at: int, source: str) -> None: ...
     async def edit(self, path: str, at: int, old: str, new: str) -> None: ...
@@ -51,9 +52,13 @@ class Ours:
     async def open(self, path: str) -> None:
         await self.player.tell("open_notebook", notebook=path)
 
-    async def read(self, path: str) -> None:
+    async def read(self, path: str, cells: int) -> None:
+        # One answer is never longer than its bound, so a large notebook takes several.
         view = {"view": "source", "max_chars": 200_000}
-        await self.player.tell("read_notebook", notebook=path, **view)
+        for first in range(0, cells, CELLS_PER_ANSWER):
+            some = f"{first}-{min(first + CELLS_PER_ANSWER, cells) - 1}"
+            told = await self.player.tell("read_notebook", notebook=path, cells=some, **view)
+            assert f"value_{min(first + CELLS_PER_ANSWER, cells) - 1}" in told
 
     async def read_cell(self, path: str, at: int) -> None:
         await self.player.tell("read_cell", notebook=path, cell=at)
@@ -97,9 +102,10 @@ class Rival:
     async def open(self, path: str) -> None:
         await self.player.tell("use_notebook", notebook_name=path, notebook_path=path)
 
-    async def read(self, path: str) -> None:
+    async def read(self, path: str, cells: int) -> None:
         view = {"response_format": "detailed", "limit": 0}
-        await self.player.tell("read_notebook", notebook_name=path, **view)
+        told = await self.player.tell("read_notebook", notebook_name=path, **view)
+        assert f"value_{cells - 1}" in told
 
     async def read_cell(self, path: str, at: int) -> None:
         await self.player.tell("read_cell", cell_index=at, notebook_name=path)

@@ -13,6 +13,8 @@ class Row:
     """Times of both sides for one kind of work, in milliseconds, taken in turn.
 
     `floor` are those of the same work without MCP: the raw kernel, or a plain Jupyter request.
+    `sizes` are bytes on the wire of our answers and the rival's; `waits` how long a plain request
+    of somebody else waited at most, in milliseconds, while each of us was at it.
     """
 
     name: str
@@ -20,6 +22,8 @@ class Row:
     rivals: Sequence[float]
     floor: Sequence[float] = ()
     unit: str = "ms"
+    sizes: tuple[float, float] | None = None
+    waits: tuple[float, float] | None = None
 
     @property
     def share(self) -> float:
@@ -30,7 +34,8 @@ class Row:
         """For the table."""
         share = f"{self.share:.2f}" if self.rivals else "–"
         floor = f"{median(self.ours) / median(self.floor):.2f}" if self.floor else ""
-        return [self.name, self._told(self.ours), self._told(self.rivals), share, floor]
+        times = [self._told(self.ours), self._told(self.rivals), share, floor]
+        return [self.name, *times, _pair(self.sizes), _pair(self.waits)]
 
     def _told(self, values: Sequence[float]) -> str:
         if not values:
@@ -40,7 +45,15 @@ class Row:
         return f"{middle:,.4g} {self.unit}{spread}"
 
 
-HEAD = ["", "ours: median (range)", "rival: median (range)", "ours / rival", "ours / floor"]
+HEAD = [
+    "",
+    *("ours: median (range)", "rival: median (range)", "ours / rival", "ours / floor"),
+    *("bytes of an answer: ours, rival", "longest wait of others: ours, rival (ms)"),
+]
+
+
+def _pair(values: tuple[float, float] | None) -> str:
+    return f"{values[0]:,.0f}, {values[1]:,.0f}" if values else ""
 
 
 def markdown(rows: Sequence[Row]) -> str:

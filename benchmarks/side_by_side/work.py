@@ -17,6 +17,7 @@ from tests.peer import join_room
 from tests.server import Server
 
 from ..load import RawKernel, longest_wait
+from ..startup import Start
 from .sides import Ours, Rival, Side, connect, list_tools
 from .table import Row
 
@@ -39,6 +40,16 @@ async def _milliseconds(step: Awaitable[Any]) -> float:
     return (perf_counter() - started) * 1000
 
 
+async def _watched(side: Side, step: Step) -> tuple[float, float]:
+    """The bytes of the answer, and the longest wait of somebody else meanwhile."""
+    before = side.player.on_wire
+    asking = longest_wait(side.server)
+    longest = await to_thread.run_sync(asking.__enter__)
+    size = await step(side)
+    await to_thread.run_sync(partial(asking.__exit__, None, None, None))
+    return size or side.player.on_wire - before, longest[0]
+
+
 class Bench:
     """Both sides, and what they take for each kind of work."""
 
@@ -51,8 +62,6 @@ class Bench:
         memory = [_memory(side.server) for side in self.sides]
         await self._compare("connect (handshake)", connect, 15)
         await self._compare("tools/list", list_tools, 15)
-        sizes = [float(await list_tools(side)) for side in self.sides]
-        self._add(Row("tools/list, size", [sizes[0]], [sizes[1]], unit="B"))
         for cells in SIZES:
             await self._work_on_cells(cells)
         await self._runs()
@@ -77,7 +86,10 @@ class Bench:
                 mine.append(await _milliseconds(step(side)))
             if floor is not None:
                 floors.append(await _milliseconds(to_thread.run_sync(floor)))
-        self._add(Row(name, times[0], times[1], floors))
+        # Asking makes the others slower, so it has a round of its own.
+        ours, rivals = [await _watched(side, step) for side in self.sides]
+        sizes, waits = zip(ours, rivals, strict=True)
+        self._add(Row(name, times[0], times[1], floors, sizes=sizes, waits=waits))
 
     @asynccontextmanager
     async def _opened(self, content: Any) -> AsyncIterator[dict[str, str]]:
@@ -95,15 +107,17 @@ class Bench:
         async with self._opened(large(cells)) as paths:
 
             async def edit(side: Side) -> None:
+                # There and back, so that each round finds the same.
                 path = paths[side.name]
-                await side.overwrite(path, middle, "before = 1")
                 await side.edit(path, middle, "before", "after")
+                await side.edit(path, middle, "after", "before")
 
             steps: dict[str, Step] = {
-                "read the sources": lambda side: side.read(paths[side.name]),
+                "read the sources": lambda side: side.read(paths[side.name], cells),
                 "read one cell": lambda side: side.read_cell(paths[side.name], middle),
                 "insert": lambda side: side.insert(paths[side.name], middle, "new = 1"),
-                "overwrite and edit": edit,
+                "overwrite": lambda side: side.overwrite(paths[side.name], middle, "before = 1"),
+                "edit twice": edit,
                 "delete": lambda side: side.delete(paths[side.name], middle),
             }
             for name, step in steps.items():
@@ -133,21 +147,8 @@ class Bench:
         async with self._opened(large(10)) as paths:
             for side in self.sides:
                 await side.overwrite(paths[side.name], 5, code)
-            times: list[float] = []
-            waits: list[float] = []
-            sizes: list[float] = []
-            for side in self.sides:
-                before = side.player.on_wire
-                asking = longest_wait(side.server)
-                longest = await to_thread.run_sync(asking.__enter__)
-                times.append(await _milliseconds(side.execute(paths[side.name], 5)))
-                await to_thread.run_sync(partial(asking.__exit__, None, None, None))
-                waits.append(longest[0])
-                sizes.append(side.player.on_wire - before)
-            raw = [await _milliseconds(to_thread.run_sync(self.kernel.execute, code))]
-        self._add(Row(name, times[:1], times[1:], raw))
-        self._add(Row(f"{name}: longest wait of others", waits[:1], waits[1:]))
-        self._add(Row(f"{name}: answer", sizes[:1], sizes[1:], unit="B"))
+            run: Step = lambda side: side.execute(paths[side.name], 5)  # noqa: E731
+            await self._compare(name, run, 3, partial(self.kernel.execute, code))
 
     async def _clients(self) -> None:
         """Runs a second of clients with a kernel each."""
@@ -180,13 +181,10 @@ def _memory(server: Server) -> float:
     return float(psutil.Process(server.process.pid).memory_info().rss) / MILLION
 
 
-async def starts(run: Callable[..., Any], python: str, extension: str, rounds: int = 3) -> Row:
-    """How long Jupyter takes to start with the extension, against without it."""
-    times: dict[bool, list[float]] = {True: [], False: []}
-    for number in range(rounds):
-        for is_on in times:
-            setting = f"--ServerApp.jpserver_extensions={extension}={is_on}"
-            started = perf_counter()
-            async with run(f"{extension}-{is_on}-{number}", python, setting):
-                times[is_on].append((perf_counter() - started) * 1000)
-    return Row(f"start with {extension}", times[True], [], times[False])
+def start_rows(name: str, ours: Sequence[Start], floor: Sequence[Start]) -> list[Row]:
+    """What a start takes with an extension, against starts without it."""
+    kinds = (("start", "ms"), ("start, on the processor", "ms"), ("memory after a start", "MB"))
+    return [
+        Row(f"{kind} with {name}", mine, [], plain, unit)
+        for (kind, unit), mine, plain in zip(kinds, zip(*ours), zip(*floor), strict=True)  # noqa: B905
+    ]
