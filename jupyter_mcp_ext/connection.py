@@ -1,20 +1,20 @@
-"""Our own client of one kernel: the runs it is asked for, and what becomes of them."""
+"""Our own client of one kernel: what it is sent, and what becomes of that."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
-from time import monotonic
 from typing import Any
 
-from anyio import Event, Lock, move_on_after, sleep
+from anyio import Lock, move_on_after, sleep
 
+from .activity import Activity
 from .channels import Channel, Channels, Kernel, Message, MessageHandler
 from .errors import Unavailable
 from .losses import UNKNOWN, Loss
+from .readiness import Readiness
+from .requests import Requests
+from .runs import VARIABLES, InputHandler, Run, Runs, execute_request
 
 PROBE_SECONDS = 0.1
 """How long the first question to a kernel waits for its answer; each further one waits twice as
@@ -25,58 +25,13 @@ MAX_PROBE_SECONDS = 1.0
 STDIN_SECONDS = 2.0
 """How long to wait for the stdin channel of a kernel that answers; not every kernel has one."""
 
-IDLE_GRACE_SECONDS = 4.0
-"""How long to wait for the end of a run's output after its reply, counted from the last message."""
-
 ALIVE_SECONDS = 5.0
 """How often it is looked whether the kernel of a long run is alive."""
-
-KEPT_RUNS = 64
-"""For how many finished runs of a kernel late messages still find their way."""
 
 MAX_ABORTS = 50
 """How often a run is sent again that the kernel puts back because somebody else's run failed."""
 
 ABORT_PAUSE_SECONDS = 0.02
-
-BROKE = "The connection to the kernel broke during this run: output may be missing.\n"
-UNKNOWN_END = "the run is over, but how it ended is not known"
-
-MAX_VARIABLES = 200
-"""How many names of variables are kept."""
-
-# IPython knows which names were there before anybody ran something.
-VARIABLES = (
-    "' '.join([name for name in globals() if name[:1] != '_' and "
-    f"name not in get_ipython().user_ns_hidden][:{MAX_VARIABLES}])"
-)
-"""Evaluated after each run that succeeds, by the request that asks for the run."""
-
-InputHandler = Callable[[str, bool, Callable[[str], None]], None]
-"""Takes the prompt of an `input()`, whether it asks for a password, and what takes the answer."""
-
-
-@dataclass
-class Run:
-    """One execute request.
-
-    `status` is that of the reply, or "died", or "left" if nobody waited for it, or "" before.
-    """
-
-    handler: MessageHandler
-    on_input: InputHandler | None = None
-    status: str = ""
-    content: Message = field(default_factory=dict)
-    interrupted: bool = False
-    messages: int = 0
-    replied: Event = field(default_factory=Event)
-    idle: Event = field(default_factory=Event)
-
-
-@dataclass
-class _Request:
-    reply: Message | None = None
-    ended: Event = field(default_factory=Event)
 
 
 class KernelConnection:
@@ -94,24 +49,14 @@ class KernelConnection:
         """Whether it was started for a notebook, and nobody has been told."""
         self.variables: tuple[str, ...] = ()
         """Their names after the last run of ours, where the kernel can tell them."""
-        self.info: Message = {}
-        """The content of its `kernel_info_reply`."""
+        self.is_closed = False
+        """Whether the kernel was shut down, or has died for good."""
+        self.activity = Activity()
+        self.readiness = Readiness()
         self._kernel = kernel
-        self._runs: OrderedDict[str, Run] = OrderedDict()
-        self._requests: dict[str, _Request] = {}
-        self._busy_with: set[str] = set()
-        self._probes: set[str] = set()
-        self._ready = Event()
-        self._is_heard = self._has_hung_up = False
-        self._went_idle = Event()
-        self._closed = Event()
+        self._runs = Runs()
+        self._requests = Requests()
         self._start = kernel.start
-        self._process = ""
-        self.is_shared = False
-        """Whether somebody else than agents has run something on it."""
-        self._used = monotonic()
-        self.runs_heard = 0
-        """How many runs of whomever it has begun since its start, or since we listen."""
         self.subshell = ""
         """The id of the sub-shell that was made for us, "" without one."""
         self.making_subshell = Lock()
@@ -120,7 +65,7 @@ class KernelConnection:
     def close(self) -> None:
         """End all runs as died, and this connection."""
         if not self.is_closed:
-            self._closed.set()
+            self.is_closed = True
             self._end_runs()
             self._channels.close()
 
@@ -137,14 +82,13 @@ class KernelConnection:
         while not self.is_closed:
             if not await self.notice_loss() and is_new:
                 raise ProcessLookupError("its process ended before it answered")
-            if seconds == MAX_PROBE_SECONDS and self._has_hung_up:
+            if seconds == MAX_PROBE_SECONDS and self.readiness.has_hung_up:
                 raise ConnectionError(self.kernel_id)
-            if self._ready.is_set() and not self._is_shutting_down and await self._answers_still():
+            if await self._answers():
                 await self._channels.wait_for_input(STDIN_SECONDS)
                 return
             self._probe()
-            with move_on_after(seconds):
-                await self._ready.wait()
+            await self.readiness.wait(seconds)
             seconds = min(2 * seconds, MAX_PROBE_SECONDS)
 
     async def execute(
@@ -163,15 +107,16 @@ class KernelConnection:
         `input()` raises in the kernel. `subshell` is an id from the kernel, or "".
         """
         run = Run(handler, on_input)
-        questions = {"variables": VARIABLES} if self.language == "python" else {}
-        content = _execute_request(
+        questions = {"variables": VARIABLES} if self.readiness.language == "python" else {}
+        content = execute_request(
             source,
             store_history=store_history,
             user_expressions=questions,
             allow_stdin=on_input is not None,
         )
         await self._run(run, content, subshell)
-        self._note_variables(run)
+        if (variables := run.variables) is not None:
+            self.variables = variables
         return run
 
     async def evaluate(self, expression: str, *, subshell: str = "") -> dict[str, Any]:
@@ -181,9 +126,9 @@ class KernelConnection:
         `data` by MIME type or `ename`; empty if the kernel died.
         """
         run = Run(lambda message: None)
-        content = _execute_request("", silent=True, user_expressions={"": expression})
+        content = execute_request("", silent=True, user_expressions={"": expression})
         await self._run(run, content, subshell)
-        return dict((run.content.get("user_expressions") or {}).get("", {}))
+        return run.answer_to("")
 
     async def is_free(self, seconds: float) -> bool:
         """Whether the kernel takes a request for its main shell within so many seconds."""
@@ -207,17 +152,8 @@ class KernelConnection:
             TimeoutError: no reply after so many seconds.
         """
         message = self._channels.session.msg(msg_type, content)
-        msg_id = message["header"]["msg_id"]
-        request = self._requests[msg_id] = _Request()
-        try:
-            self._channels.send(channel, message)
-            with move_on_after(seconds):
-                await request.ended.wait()
-        finally:
-            del self._requests[msg_id]
-        if request.reply is None:
-            raise TimeoutError(msg_type)
-        return request.reply
+        send = partial(self._channels.send, channel, message)
+        return await self._requests.ask(message["header"]["msg_id"], send, seconds)
 
     def lose(self, reason: str = UNKNOWN) -> None:
         """The kernel is gone or starts anew: end all runs as died, drop what was not sent."""
@@ -243,57 +179,18 @@ class KernelConnection:
         await self.notice_loss("it was restarted")
 
     @property
-    def is_closed(self) -> bool:
-        """Whether the kernel was shut down, or has died for good."""
-        return self._closed.is_set()
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the kernel has answered since its last start."""
-        return self._ready.is_set()
-
-    @property
-    def language(self) -> str:
-        """What the kernel runs, as it says itself, "" if it does not."""
-        language = self.info.get("language_info")
-        return str(language.get("name", "")) if isinstance(language, dict) else ""
-
-    @property
     def owns_kernel(self) -> bool:
         """Whether the server has started the kernel's process."""
         return self._kernel.owns_kernel
 
     @property
-    def running(self) -> frozenset[str]:
-        """The execute requests that are known to be running, ours and those of others."""
-        return frozenset(self._busy_with)
-
-    @property
     def is_used(self) -> bool:
         """Whether something of ours runs or waits."""
-        return self.turn.locked() or any(not run.status for run in self._runs.values())
-
-    @property
-    def idle_seconds(self) -> float:
-        """Since somebody used it last, or it said something."""
-        return monotonic() - self._used
-
-    def note_use(self) -> None:
-        """Somebody uses it now."""
-        self._used = monotonic()
+        return self.turn.locked() or not self._runs.are_ended
 
     def note_interrupt(self) -> None:
         """Somebody interrupted the kernel: a KeyboardInterrupt of these runs comes from that."""
-        for msg_id in self._busy_with:
-            if msg_id in self._runs:
-                self._runs[msg_id].interrupted = True
-
-    async def wait_ended(self, msg_ids: frozenset[str]) -> None:
-        """Wait until none of these requests runs any more."""
-        while msg_ids & self._busy_with:
-            if self._went_idle.is_set():
-                self._went_idle = Event()
-            await self._went_idle.wait()
+        self._runs.note_interrupt(self.activity.running)
 
     # Sending
 
@@ -312,38 +209,31 @@ class KernelConnection:
         if self.is_closed:
             run.status = "died"
             return
-        run.status, run.replied, run.idle = "", Event(), Event()
+        run.begin()
         breaks = self._channels.breaks
         msg_id = self._send_run(run, content, subshell)
         await self._finished(run, breaks)
         if self._channels.breaks > breaks:
-            content = {"name": "stderr", "text": BROKE}
-            run.handler({"header": {"msg_type": "stream"}, "content": content})
+            run.note_break()
         # Its idle status may have been lost.
-        self._busy_with.discard(msg_id)
+        self.activity.end(msg_id)
 
     def _send_run(self, run: Run, content: dict[str, Any], subshell: str) -> str:
         message = self._channels.session.msg("execute_request", content)
         if subshell:
             message["header"]["subshell_id"] = subshell
         msg_id = str(message["header"]["msg_id"])
-        self._keep(msg_id, run)
+        self._runs.add(msg_id, run)
         self._channels.send("shell", message)
         return msg_id
 
-    def _keep(self, msg_id: str, run: Run) -> None:
-        self._runs[msg_id] = run
-        ended = [known for known, old in self._runs.items() if old.status]
-        for known in ended[:-KEPT_RUNS]:
-            del self._runs[known]
-
     def _probe(self) -> None:
-        if self._is_shutting_down:
+        if self._kernel.is_shutting_down:
             return
         channels: tuple[Channel, ...] = ("control", "shell")
         for channel in channels:
             request = self._channels.session.msg("kernel_info_request")
-            self._probes.add(request["header"]["msg_id"])
+            self.readiness.note_probe(request["header"]["msg_id"])
             self._channels.send(channel, request)
 
     async def _finished(self, run: Run, breaks: int) -> None:
@@ -356,66 +246,37 @@ class KernelConnection:
                 with suppress(Unavailable):
                     await self.notice_loss()
                 if self._channels.breaks != breaks and await self.is_free(ALIVE_SECONDS):
-                    self._end_unknown(run)
-        messages = -1
-        while not run.idle.is_set() and messages != run.messages:
-            messages = run.messages
-            with move_on_after(IDLE_GRACE_SECONDS):
-                await run.idle.wait()
+                    run.end_unknown()
+                    self.activity.clear()
+        await run.wait_output()
 
     # Loss
 
-    async def _answers_still(self) -> bool:
+    async def _answers(self) -> bool:
+        if self._kernel.is_shutting_down or not self.readiness.is_ready:
+            return False
         # A gateway tells of a death late, and what is sent meanwhile would be run late. Not all
         # kernels answer while they are busy.
         if self._kernel.is_remote:
             with suppress(TimeoutError):
                 await self.request("kernel_info_request", {}, ALIVE_SECONDS)
-        return self._ready.is_set()
-
-    def _end_unknown(self, run: Run) -> None:
-        """End a run that is over, as later requests are answered, but whose reply was lost."""
-        if run.status:
-            return
-        content = {"status": "error", "ename": "ConnectionLost", "evalue": UNKNOWN_END}
-        run.handler({"header": {"msg_type": "error"}, "content": {**content, "traceback": []}})
-        self._busy_with.clear()
-        self._went_idle.set()
-        self._on_run_reply(run, content)
-        run.idle.set()
-
-    def _note_variables(self, run: Run) -> None:
-        answer = (run.content.get("user_expressions") or {}).get("variables", {})
-        if answer.get("status") == "ok":
-            names = str(answer.get("data", {}).get("text/plain", "")).strip("'").split()
-            self.variables = tuple(name for name in names if name.isidentifier())
+        return self.readiness.is_ready
 
     def _end_runs(self, reason: str = UNKNOWN) -> None:
-        if self._ready.is_set():
+        if self.readiness.is_ready:
             self.loss = self.loss or Loss(reason, self.variables)
             self.variables = ()
-        self._ready = Event()
-        self._is_heard, self.info = False, {}
-        self.subshell, self.runs_heard = "", 0
-        self._probes.clear()
-        self._busy_with.clear()
-        self._went_idle.set()
-        for run in self._runs.values():
-            run.status = run.status or "died"
-            run.replied.set()
-            run.idle.set()
-        for request in self._requests.values():
-            request.ended.set()
+        self.readiness.reset()
+        self.activity.clear()
+        self.subshell, self.activity.runs_heard = "", 0
+        self._runs.die()
+        self._requests.end()
 
     def _on_disconnect(self) -> None:
         # Jupyter tells of its own kernels, and restarts them.
         if not self.owns_kernel or self._kernel.is_remote:
-            self._has_hung_up = not self.owns_kernel
+            self.readiness.has_hung_up = not self.owns_kernel
             self.lose()
-
-    @property
-    def _is_shutting_down(self) -> bool:
-        return self._kernel.is_shutting_down
 
     # Messages
 
@@ -429,70 +290,52 @@ class KernelConnection:
         return self._kernel.open_channels(handlers, self._on_disconnect)
 
     def _on_reply(self, message: Message) -> None:
-        msg_id, kind = message["parent_header"].get("msg_id"), message["header"]["msg_type"]
+        msg_id, content = message["parent_header"].get("msg_id", ""), message["content"]
+        kind = message["header"]["msg_type"]
         if kind == "kernel_info_reply":
-            self.info = message["content"]
-            self._note_answer()
-        if kind == "execute_reply" and msg_id in self._runs:
-            self._on_run_reply(self._runs[msg_id], message["content"])
-        elif msg_id in self._requests:
-            self._requests[msg_id].reply = message["content"]
-            self._requests[msg_id].ended.set()
+            self.readiness.note_info(content)
+        run = self._runs.get(msg_id)
+        if kind == "execute_reply" and run is not None:
+            self._end(run, content)
+        else:
+            self._requests.answer(msg_id, content)
 
-    def _on_run_reply(self, run: Run, content: Message) -> None:
-        run.content = content
+    def _end(self, run: Run, content: Message) -> None:
         # Kernels are interrupted before they are stopped, and may still reply to that.
-        run.status = run.status or ("died" if self._is_shutting_down else str(content["status"]))
-        run.replied.set()
+        run.end("died" if self._kernel.is_shutting_down else str(content["status"]), content)
 
     def _on_iopub(self, message: Message) -> None:
-        parent, content = message["parent_header"], message["content"]
+        kind, parent = message["header"]["msg_type"], message["parent_header"]
         msg_id = str(parent.get("msg_id", ""))
-        if message["header"]["msg_type"] == "status":
-            self._on_status(content["execution_state"], msg_id, message)
-        elif message["header"]["msg_type"] == "execute_input":
-            self.runs_heard += 1
-            self.is_shared = self.is_shared or msg_id not in self._runs
-        self.note_use()
         run = self._runs.get(msg_id)
+        if kind == "status":
+            self._on_status(message["content"]["execution_state"], msg_id, message)
+        elif kind == "execute_input":
+            self.activity.note_run(is_ours=run is not None)
+        self.activity.note_use()
         if run is not None:
-            run.messages += 1
-            run.handler(message)
-            if content.get("execution_state") == "idle":
-                run.idle.set()
+            run.take(message)
 
     def _on_status(self, state: str, msg_id: str, message: Message) -> None:
-        parent = message["parent_header"]
+        parent, process = message["parent_header"], message["header"].get("session", "")
         is_run = parent.get("msg_type") == "execute_request" and not parent.get("subshell_id")
         if state in ("restarting", "dead"):  # As gateways say it.
             self.lose()
         elif state == "starting":
             # Kernels may answer before they say this.
-            if self._ready.is_set() and message["header"].get("session") != self._process:
+            if self.readiness.is_old(process):
                 self.lose()
-        elif msg_id in self._probes and state == "idle":
-            self._probes.clear()
-            self._process = message["header"].get("session", "")
-            self._is_heard = True
-            self._note_answer()
         elif is_run and state == "busy":
-            self._busy_with.add(msg_id)
+            self.activity.begin(msg_id)
         elif is_run and state == "idle":
-            self._busy_with.discard(msg_id)
-            self._went_idle.set()
-
-    def _note_answer(self) -> None:
-        # Its reply and its output come on sockets of their own.
-        if self._is_heard and self.info:
-            self._has_hung_up = False
-            self._ready.set()
+            self.activity.end(msg_id)
+        elif state == "idle":
+            self.readiness.note_idle(msg_id, process)
 
     def _on_stdin(self, message: Message) -> None:
         run = self._runs.get(message["parent_header"].get("msg_id", ""))
-        if run is not None and run.on_input is not None and not run.status:
-            content = message["content"]
-            reply = partial(self._reply_input, run, message)
-            run.on_input(str(content.get("prompt", "")), bool(content.get("password")), reply)
+        if run is not None:
+            run.ask(message["content"], partial(self._reply_input, run, message))
 
     def _reply_input(self, run: Run, request: Message, text: str) -> None:
         # The run may have been interrupted meanwhile.
@@ -500,14 +343,3 @@ class KernelConnection:
             session = self._channels.session
             reply = session.msg("input_reply", {"value": text}, parent=request)
             self._channels.send("stdin", reply)
-
-
-def _execute_request(code: str, **content: Any) -> dict[str, Any]:
-    return {
-        "code": code,
-        "silent": False,
-        "store_history": False,
-        "user_expressions": {},
-        "allow_stdin": False,
-        "stop_on_error": False,
-    } | content

@@ -30,13 +30,13 @@ async def interrupt(connection: KernelConnection, send: Callable[[], Awaitable[N
         InterruptFailed: the kernel is still busy after INTERRUPT_GRACE_SECONDS.
     """
     was_busy = await is_busy(connection)
-    running = connection.running
+    running = connection.activity.running
     connection.note_interrupt()
     with move_on_after(INTERRUPT_GRACE_SECONDS):
         await send()
-        await connection.wait_ended(running)
+        await connection.activity.wait_ended(running)
     is_unknown = was_busy and not running
-    if running & connection.running or (
+    if running & connection.activity.running or (
         is_unknown and not await connection.is_free(INTERRUPT_GRACE_SECONDS)
     ):
         raise InterruptFailed(connection.kernel_id, INTERRUPT_GRACE_SECONDS)
@@ -45,7 +45,7 @@ async def interrupt(connection: KernelConnection, send: Callable[[], Awaitable[N
 
 async def is_busy(connection: KernelConnection) -> bool:
     """Whether the kernel runs something, also what began before we were connected."""
-    if connection.running or connection.turn.locked():
+    if connection.activity.running or connection.turn.locked():
         return True
     return not await connection.is_free(FREE_SECONDS)
 
@@ -56,7 +56,7 @@ async def subshell_of(connection: KernelConnection) -> str:
     Raises:
         NoSubshells: this kernel has none.
     """
-    has_subshells = SUBSHELLS in connection.info.get("supported_features", [])
+    has_subshells = SUBSHELLS in connection.readiness.info.get("supported_features", [])
     async with connection.making_subshell:
         if has_subshells and not connection.subshell:
             with suppress(TimeoutError):

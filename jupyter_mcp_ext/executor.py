@@ -16,7 +16,7 @@ from anyio import Lock, move_on_after
 from .agent import NOBODY, Agent, Author
 from .cell import Cell
 from .channels import Message, MessageHandler
-from .connection import InputHandler, KernelConnection, Run
+from .connection import KernelConnection
 from .control import is_busy, subshell_of
 from .errors import (
     BrokenOff,
@@ -35,6 +35,7 @@ from .outputs import OutputArea
 from .presence import Presence
 from .readings import Readings
 from .room import NotebookRooms
+from .runs import InputHandler, Run
 from .starts import Spawn
 
 START_SECONDS = 0.5

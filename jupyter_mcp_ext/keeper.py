@@ -38,15 +38,15 @@ class Keeper:
                 await self._look_after(connection)
 
     async def _look_after(self, connection: KernelConnection) -> None:
-        if connection.turn.locked() or connection.running:
-            connection.note_use()
+        if connection.turn.locked() or connection.activity.running:
+            connection.activity.note_use()
         try:
             if await self._is_left(connection):
                 self._log.info("Ending kernel %s, which agents left", connection.kernel_id)
                 await self._kernels.end(
                     connection, f"it was not used for {duration(self._kernels.idle_timeout)}"
                 )
-            elif connection.idle_seconds < LEASE_SECONDS:
+            elif connection.activity.idle_seconds < LEASE_SECONDS:
                 self._kernels.note_activity(connection)
         except Exception:
             # Kernels come and go, and one must not end the care for the others.
@@ -56,4 +56,4 @@ class Keeper:
         model = await self._kernels.describe(connection.kernel_id)
         timeout = model["ends_after"]
         is_unused = model["execution_state"] != "busy" and not model.get("connections")
-        return bool(timeout) and is_unused and connection.idle_seconds >= timeout
+        return bool(timeout) and is_unused and connection.activity.idle_seconds >= timeout

@@ -405,23 +405,23 @@ class Kernels:
     def _described(self, model: Mapping[str, Any]) -> dict[str, Any]:
         agents, connection = self._inventory.agents, self._connections.get(model["id"])
         state = model.get("execution_state", "unknown")
-        is_heard = connection is not None and connection.is_ready
+        is_heard = connection is not None and connection.readiness.is_ready
         # Jupyter does not listen to kernels of other programs, hears a new one later, and asks a
         # gateway only now and then.
         is_unsure = state in ("starting", "unknown") or is_behind_gateway(self._manager)
-        if connection is not None and is_heard and connection.running:
+        if connection is not None and is_heard and connection.activity.running:
             # Jupyter takes the end of what ran in a sub-shell for the end of all.
             state = "busy"
         elif connection is not None and is_heard and (is_unsure or not connection.owns_kernel):
             state = "idle"
         starter = agents.starter_of(model["id"])
-        is_left_to_agents = starter and connection is not None and not connection.is_shared
+        is_left_to_agents = starter and connection is not None and not connection.activity.is_shared
         return {
             **model,
             "execution_state": state,
             "given_name": agents.name_of(model["id"]),
             "started_by": starter,
-            "runs": 0 if connection is None else connection.runs_heard,
+            "runs": 0 if connection is None else connection.activity.runs_heard,
             "ends_after": self.idle_timeout if is_left_to_agents else 0,
         }
 
@@ -448,7 +448,7 @@ class Kernels:
             self._connections[kernel_id] = connection
             if kernel_id not in self._inventory.external:
                 self._follow(connection, manager)
-        connection.note_use()
+        connection.activity.note_use()
         await self.wait_ready(connection, is_new=is_new)
         return connection
 
@@ -478,7 +478,7 @@ class Kernels:
             manager = self._manager.get_kernel(connection.kernel_id)
             if getattr(manager, "execution_state", "") != "starting":
                 return
-            if connection.is_ready:
+            if connection.readiness.is_ready:
                 with suppress(TimeoutError):
                     await connection.request("kernel_info_request", {}, NUDGE_SECONDS)
 

@@ -42,7 +42,7 @@ class LossNotes:
         if loss and not loss.is_elsewhere and (name := self._kernels.name_of(connection)):
             offers.append(offer(await self._records.note_loss(name)))
         # What others have run on the new kernel cannot be told from what ran before.
-        if (loss or is_fresh) and execution.path and not connection.runs_heard:
+        if (loss or is_fresh) and execution.path and not connection.activity.runs_heard:
             # Code runs on the kernel of a notebook that cannot be opened, too.
             with suppress(MCPExtensionError):
                 async with self._rooms.open(execution.path) as document:

@@ -93,7 +93,7 @@ class Variables:
 
 
 def _language(connection: KernelConnection) -> str:
-    return re.sub(r"[^\w+#. -]", "", connection.language)[:40]
+    return re.sub(r"[^\w+#. -]", "", connection.readiness.language)[:40]
 
 
 def _unanswered() -> Unavailable:

@@ -32,6 +32,7 @@ LAYERS = [
     {"sessions", "inventory", "overlay", "control", "records", "file_notices", "room_store"},
     {"agent_kernels", "kernel_facts", "external"},
     {"notebook", "connection", "contents"},
+    {"runs", "activity", "readiness", "requests"},
     {"gateway", "live_notebook"},
     {"channels", "snippets", "starts", "stream_text"},
     {"undo", "snapshots", "carets", "restoring", "checkpoint_store"},
