@@ -22,6 +22,7 @@ from .checkpoint_store import CheckpointStore
 from .checkpoints import Checkpoints
 from .contents import Contents
 from .environments import Environments
+from .executions import Executions
 from .executor import Executor
 from .external import ExternalKernels
 from .files import SENSITIVE, Files
@@ -209,14 +210,15 @@ class MCPExtension(ExtensionApp):
         self._stopping = Event()
         self._build_kernels(self._settings)
         self._build_notebooks(self._settings, Path(self.serverapp.data_dir) / self.name)
+        self._executions = Executions(self.max_document_output_bytes)
         self._executor = Executor(
             self._rooms,
             self._kernels,
             self._presence,
             self._readings,
             LossNotes(self._rooms, self._kernels, self._records),
+            self._executions,
             self.spawn,
-            self.max_document_output_bytes,
             self.log,
         )
         self._transport = Transport(self._build_server, self.spawn, MAX_BODY_BYTES)
@@ -224,7 +226,7 @@ class MCPExtension(ExtensionApp):
         page = StatusPage(
             self._attendance,
             self._presence,
-            self._executor,
+            self._executions,
             self.toolsets,
             read_only=self.read_only,
         )
@@ -302,7 +304,7 @@ class MCPExtension(ExtensionApp):
 
     def current_activity(self) -> int | None:
         """The number of unfinished runs, which keeps an idle server from stopping itself."""
-        return (len(self._executor.unfinished) if self._is_set_up else 0) or None
+        return (len(self._executions.unfinished) if self._is_set_up else 0) or None
 
     def spawn(self, function: Callable[[], Awaitable[None]]) -> None:
         """Start a task that belongs to the extension; its failure is logged and stays its own."""
@@ -327,7 +329,7 @@ class MCPExtension(ExtensionApp):
     async def _report_activity(self) -> None:
         while True:
             await sleep(ACTIVITY_SECONDS)
-            if self._executor.unfinished:
+            if self._executions.unfinished:
                 self._touch()
 
     def _touch(self) -> None:
@@ -355,6 +357,7 @@ class MCPExtension(ExtensionApp):
             consent=Consent(self._rooms, self.ask_before),
             kernels=self._kernels,
             environments=self._environments,
+            executions=self._executions,
             executor=self._executor,
             records=self._records,
             readings=self._readings,

@@ -11,8 +11,11 @@ from anyio import CancelScope, Event, move_on_after
 
 from .errors import MCPExtensionError
 from .outputs import Output, OutputArea
+from .runs import Run
 
 Status = Literal["ok", "error", "queued", "running", "interrupted", "kernel_died", "cancelled"]
+
+PUT_BACK = "The kernel put it back again and again because other runs failed; it was not run."
 
 
 @dataclass
@@ -124,11 +127,12 @@ class Execution:
             self.status, self._started = "running", monotonic()
             self._notify()
 
-    def ask(self, text: str, is_password: bool, reply: Callable[[str], None]) -> None:
+    def ask(self, text: str, is_password: bool, reply: Callable[[str], None]) -> Prompt:
         """The kernel waits for an answer."""
         self._prompts += 1
-        self.prompt = Prompt(text, is_password, self._prompts, reply)
+        self.prompt = prompt = Prompt(text, is_password, self._prompts, reply)
         self._notify()
+        return prompt
 
     def reply(self, prompt: Prompt, text: str) -> None:
         """Answer what it asks for, if it still does."""
@@ -149,6 +153,12 @@ class Execution:
             self.notes.append(f"Not run, since {end.label} ended with status {end.status}.")
             self.finish("cancelled")
 
+    def end(self, run: Run) -> None:
+        """The kernel is done with it."""
+        if run.status == "aborted":
+            self.notes.append(PUT_BACK)
+        self.finish(_status(run))
+
     def finish(self, status: Status) -> None:
         """Set the final status."""
         self.status, self._seconds = status, monotonic() - self._started
@@ -165,3 +175,15 @@ class Execution:
     def _notify(self) -> None:
         self._changed.set()
         self._changed = Event()
+
+
+def _status(run: Run) -> Status:
+    if run.status == "died":
+        return "kernel_died"
+    if run.status == "aborted":
+        return "cancelled"
+    if run.status == "ok":
+        return "ok"
+    if run.interrupted and run.content.get("ename") == "KeyboardInterrupt":
+        return "interrupted"
+    return "error"

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import count
 from logging import Logger
 from weakref import WeakValueDictionary, ref
 
 from anyio import Lock, move_on_after
 
-from .agent import NOBODY, Agent, Author
+from .agent import Agent
 from .cell import Cell
 from .channels import Message, MessageHandler
 from .connection import KernelConnection
 from .control import is_busy, subshell_of
 from .errors import (
     BrokenOff,
-    ExecutionNotFound,
     MCPExtensionError,
     ServerStopping,
     Unavailable,
     WrongCellType,
 )
-from .execution import Batch, Execution, Prompt, Status
+from .execution import Batch, Execution
+from .executions import Executions
+from .inputs import input_handler
 from .kernel import Kernels
 from .loss_notes import LossNotes
 from .notebook import NotebookDocument
 from .output_writer import OutputWriter
-from .outputs import OutputArea
 from .presence import Presence
 from .readings import Readings
 from .room import NotebookRooms
-from .runs import InputHandler, Run
+from .runs import Run
 from .starts import Spawn
 
 START_SECONDS = 0.5
@@ -43,17 +41,6 @@ START_SECONDS = 0.5
 
 END_SECONDS = 1.0
 """How long the end of an interrupted run may take to reach us."""
-
-INPUT_SECONDS = 600.0
-"""How long an `input()` waits for its answer."""
-
-KEPT_EXECUTIONS = 100
-"""How many finished executions stay readable."""
-
-KEPT_OUTPUT_BYTES = 64 * 1024 * 1024
-"""How much output they may have together; the newest stays readable whatever it has."""
-
-PUT_BACK = "The kernel put it back again and again because other runs failed; it was not run."
 
 
 class Executor:
@@ -66,8 +53,8 @@ class Executor:
         presence: Presence,
         readings: Readings,
         loss_notes: LossNotes,
+        executions: Executions,
         spawn: Spawn,
-        max_output_bytes: int,
         log: Logger,
     ) -> None:
         self._rooms = rooms
@@ -75,29 +62,11 @@ class Executor:
         self._presence = presence
         self._readings = readings
         self._loss_notes = loss_notes
+        self._executions = executions
         self._spawn = spawn
-        self._max_output_bytes = max_output_bytes
         self._writer = OutputWriter(rooms, spawn, log)
-        self._ids = (f"r{number}" for number in count(1))
-        self._executions: dict[str, Execution] = {}
         self._queues: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         self._is_stopping = False
-
-    @property
-    def unfinished(self) -> list[Execution]:
-        """What is queued or running, oldest first."""
-        return [run for run in self._executions.values() if not run.is_finished]
-
-    def get(self, execution_id: str) -> Execution:
-        """An execution that is unfinished, or finished not long ago.
-
-        Raises:
-            ExecutionNotFound: it never was, or was dropped.
-        """
-        try:
-            return self._executions[execution_id]
-        except KeyError:
-            raise ExecutionNotFound(execution_id) from None
 
     def submit_cell(
         self,
@@ -114,7 +83,7 @@ class Executor:
         It is not run if, when its turn comes, somebody else has changed it since the agent read
         it, unless the agent insists with `overwrite_changes`.
         """
-        execution = self._new(document.path, cell.id, agent.author)
+        execution = self._executions.new(document.path, cell.id, agent.author)
         execution.label, execution.batch = cell.label, batch
         execution.takes_input = takes_input
         execution.overwrites_changes = overwrite_changes
@@ -161,7 +130,7 @@ class Executor:
         Neither the notebook nor the kernel's history and execution count show it. With
         `while_busy`, it does not wait for what the kernel runs, but runs beside it.
         """
-        execution = self._new(path)
+        execution = self._executions.new(path)
         execution.takes_input, execution.batch = takes_input, batch
         running = partial(self._run_code, execution, code, kernel, while_busy)
         queue = execution.id if while_busy else path or kernel
@@ -206,24 +175,10 @@ class Executor:
     def stop(self) -> None:
         """The server stops: whoever waits is told, and nothing is interrupted any more."""
         self._is_stopping = True
-        for execution in self.unfinished:
+        for execution in self._executions.unfinished:
             execution.fail(ServerStopping())
 
     # Inside
-
-    def _new(self, path: str, cell_id: str = "", author: Author = NOBODY) -> Execution:
-        area = OutputArea(self._max_output_bytes, author)
-        execution = Execution(next(self._ids), area, path, cell_id)
-        self._executions[execution.id] = execution
-        return execution
-
-    def _forget_old(self) -> None:
-        finished = deque(run for run in self._executions.values() if run.is_finished)
-        size = sum(run.area.size for run in finished)
-        while len(finished) > KEPT_EXECUTIONS or (len(finished) > 1 and size > KEPT_OUTPUT_BYTES):
-            oldest = finished.popleft()
-            size -= oldest.area.size
-            del self._executions[oldest.id]
 
     async def _guard(
         self, execution: Execution, queue: str, running: Callable[[], Awaitable[None]]
@@ -243,9 +198,7 @@ class Executor:
                 execution.finish("cancelled")
             elif not execution.is_finished:
                 execution.fail(BrokenOff(execution.id))
-            # In the order of their ends: a long run is not forgotten when it ends.
-            self._executions[execution.id] = self._executions.pop(execution.id)
-            self._forget_old()
+            self._executions.note_end(execution)
 
     async def _run_cell(
         self, execution: Execution, document: NotebookDocument, agent: Agent
@@ -269,7 +222,7 @@ class Executor:
             document.check_writable()
             execution.source = execution.area.start(document, cell.id)
             run = await self._execute_cell(execution, connection, document)
-        self._finish(execution, run)
+        execution.end(run)
 
     async def _run_code(
         self, execution: Execution, code: str, kernel: str, while_busy: bool
@@ -284,7 +237,7 @@ class Executor:
         else:
             async with self._turn(execution, connection):
                 run = await self._execute(execution, connection, code)
-        self._finish(execution, run)
+        execution.end(run)
         await self._loss_notes.record(connection, execution)
 
     async def _connection_for(self, execution: Execution, kernel: str) -> KernelConnection:
@@ -312,7 +265,7 @@ class Executor:
             handler,
             store_history=False,
             subshell=subshell,
-            on_input=self._input_handler(execution),
+            on_input=input_handler(execution, self._spawn, self.interrupt),
         )
 
     @asynccontextmanager
@@ -336,17 +289,12 @@ class Executor:
         changed = asyncio.Event()
         handler = self._handler(execution, changed)
         async with self._writer.following(execution, document, changed):
-            on_input = self._input_handler(execution)
+            on_input = input_handler(execution, self._spawn, self.interrupt)
             run = await connection.execute(execution.source, handler, on_input=on_input)
         if document.ycell(execution.cell_id) is not None:
             execution.label = document.label(execution.cell_id)
             _set_next_inputs(run.content.get("payload") or [], execution.cell_id, document)
         return run
-
-    def _finish(self, execution: Execution, run: Run) -> None:
-        if run.status == "aborted":
-            execution.notes.append(PUT_BACK)
-        execution.finish(_status(run))
 
     def _handler(self, execution: Execution, changed: asyncio.Event) -> MessageHandler:
         # Late messages find an execution for as long as it is kept, and must not keep it.
@@ -368,47 +316,11 @@ class Executor:
 
         return handle
 
-    def _input_handler(self, execution: Execution) -> InputHandler | None:
-        # What runs beside another run cannot be ended, so nothing may wait there.
-        if not execution.takes_input or execution.in_subshell:
-            return None
-
-        def handle(text: str, is_password: bool, reply: Callable[[str], None]) -> None:
-            execution.ask(text, is_password, reply)
-            assert execution.prompt is not None
-            self._spawn(partial(self._expire, execution, execution.prompt))
-
-        return handle
-
-    async def _expire(self, execution: Execution, prompt: Prompt) -> None:
-        """End a run that nobody answers: what others have queued waits behind it."""
-        with move_on_after(INPUT_SECONDS):
-            await execution.wait_settled(prompt)
-        if execution.prompt is prompt:
-            execution.notes.append(f"Nobody answered its input() within {INPUT_SECONDS:g} s.")
-            execution.forget_prompt()
-            try:
-                await self.interrupt(execution)
-            except MCPExtensionError as error:
-                execution.notes.append(str(error))
-
     def _update_displays(self, kernel_id: str, content: Message) -> None:
         """Show an update in the outputs of earlier runs too; the present one gets it anyway."""
-        for run in self._executions.values():
-            if run.kernel_id == kernel_id and run.is_finished and run.area.update_display(content):
+        for run in self._executions.finished:
+            if run.kernel_id == kernel_id and run.area.update_display(content):
                 self._writer.write_late(run)
-
-
-def _status(run: Run) -> Status:
-    if run.status == "died":
-        return "kernel_died"
-    if run.status == "aborted":
-        return "cancelled"
-    if run.status == "ok":
-        return "ok"
-    if run.interrupted and run.content.get("ename") == "KeyboardInterrupt":
-        return "interrupted"
-    return "error"
 
 
 def _set_next_inputs(payloads: Sequence[Message], cell_id: str, document: NotebookDocument) -> None:

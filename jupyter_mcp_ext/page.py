@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, Template
 from . import __version__
 from .attendance import Attendance
 from .clients import ANY, CLIENTS, Connection, format_claude_command
-from .executor import Executor
+from .executions import Executions
 from .handlers import Visit
 from .presence import Presence
 from .text import duration
@@ -36,14 +36,14 @@ class StatusPage:
         self,
         attendance: Attendance,
         presence: Presence,
-        executor: Executor,
+        executions: Executions,
         toolsets: Sequence[str],
         *,
         read_only: bool,
     ) -> None:
         self._attendance = attendance
         self._presence = presence
-        self._executor = executor
+        self._executions = executions
         self._facts = {"toolsets": toolsets, "read_only": read_only, "version": __version__}
         self._template = _load_template()
 
@@ -55,7 +55,7 @@ class StatusPage:
                 (caller, self._presence.whereabouts(caller.agent))
                 for caller in self._attendance.callers()
             ],
-            executions=self._executor.unfinished,
+            executions=self._executions.unfinished,
             recipes=recipes(visit.url, has_login=visit.has_login),
             **self._facts,
         )

@@ -145,7 +145,7 @@ async def get_execution(
     max_chars: MaxChars = None,
 ) -> list[Block]:
     """Status and outputs so far of a run, waiting for its end if asked."""
-    found = context.services.executor.get(execution)
+    found = context.services.executions.get(execution)
     if found.path:
         await context.require(READ)
     return await poll(context, found, wait_seconds or 0, max_chars)
@@ -163,7 +163,7 @@ async def interrupt_kernel(
     connection = await kernel_of(context, notebook, kernel)
     running = [
         f"{run.label} ({run.id})"
-        for run in context.services.executor.unfinished
+        for run in context.services.executions.unfinished
         if run.kernel_id == connection.kernel_id and run.status == "running"
     ]
     if await context.services.kernels.interrupt(connection):

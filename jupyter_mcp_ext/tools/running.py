@@ -100,7 +100,7 @@ async def resume(
     **arguments: Any,
 ) -> list[Block]:
     """Go on with a call that had to ask: its run has been waiting for the answer."""
-    execution = context.services.executor.get(context.elicitation.state.partition(":")[0])
+    execution = context.services.executions.get(context.elicitation.state.partition(":")[0])
     for right in [EXECUTE, SEE_KERNELS, *([READ] if execution.path else [])]:
         if not await context.may(right):
             raise NotPermitted(context.tool, *right)

@@ -24,6 +24,7 @@ from ..contents import Contents
 from ..elicitation import Elicitation
 from ..environments import Environments
 from ..errors import InvalidRequest, KernelNotFound, NotPermitted
+from ..executions import Executions
 from ..executor import Executor
 from ..files import Files
 from ..kernel import Kernels
@@ -86,6 +87,7 @@ class Services:
     consent: Consent
     kernels: Kernels
     environments: Environments
+    executions: Executions
     executor: Executor
     records: Records
     readings: Readings

@@ -24,7 +24,7 @@ LAYERS = [
     {"output_parts"},
     {"scaling", "links", "shell_commands"},
     {"executor", "variables", "keeper"},
-    {"output_writer", "loss_notes"},
+    {"output_writer", "loss_notes", "executions", "inputs"},
     {"execution"},
     {"files"},
     {"text_rooms"},

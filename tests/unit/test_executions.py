@@ -1,41 +1,38 @@
-"""What the executor keeps of runs, with no kernel."""
+"""Which runs are kept, with no kernel."""
 
 from __future__ import annotations
 
 import gc
-import logging
 import weakref
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from jupyter_mcp_ext import executor
+from jupyter_mcp_ext import executions
 from jupyter_mcp_ext.errors import ExecutionNotFound
 from jupyter_mcp_ext.execution import Execution
+from jupyter_mcp_ext.executions import Executions
 from jupyter_mcp_ext.executor import Executor
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def kept() -> Executor:
-    nothing: Any = None
-    return Executor(
-        nothing, nothing, nothing, nothing, nothing, nothing, 1_000_000, logging.getLogger()
-    )
+def kept() -> Executions:
+    return Executions(1_000_000)
 
 
-def finished(kept: Executor, size: int = 0) -> Execution:
-    execution = kept._new("a.ipynb")
+def finished(kept: Executions, size: int = 0) -> Execution:
+    execution = kept.new("a.ipynb")
     execution.area.size = size
     execution.finish("ok")
-    kept._forget_old()
+    kept.note_end(execution)
     return execution
 
 
-async def test_the_newest_hundred_stay_readable(kept: Executor) -> None:
-    running = kept._new("a.ipynb")
-    ids = [finished(kept).id for _ in range(executor.KEPT_EXECUTIONS + 3)]
+async def test_the_newest_hundred_stay_readable(kept: Executions) -> None:
+    running = kept.new("a.ipynb")
+    ids = [finished(kept).id for _ in range(executions.KEPT_EXECUTIONS + 3)]
     for execution_id in ids[:3]:
         with pytest.raises(ExecutionNotFound):
             kept.get(execution_id)
@@ -43,8 +40,8 @@ async def test_the_newest_hundred_stay_readable(kept: Executor) -> None:
     assert kept.get(running.id) is running
 
 
-async def test_large_outputs_are_forgotten_sooner_but_never_the_newest(kept: Executor) -> None:
-    half = executor.KEPT_OUTPUT_BYTES // 2
+async def test_large_outputs_are_forgotten_sooner_but_never_the_newest(kept: Executions) -> None:
+    half = executions.KEPT_OUTPUT_BYTES // 2
     first, second, third = (finished(kept, size).id for size in (half, half, half))
     with pytest.raises(ExecutionNotFound):
         kept.get(first)
@@ -55,9 +52,9 @@ async def test_large_outputs_are_forgotten_sooner_but_never_the_newest(kept: Exe
         kept.get(third)
 
 
-async def test_late_messages_do_not_keep_what_was_forgotten(kept: Executor) -> None:
-    execution = finished(kept)
-    handle = kept._handler(execution, None)  # type: ignore[arg-type]
+async def test_late_messages_do_not_keep_what_was_forgotten(kept: Executions) -> None:
+    execution, nothing = finished(kept), cast("Any", None)
+    handle = Executor(*[nothing] * 5, kept, nothing, nothing)._handler(execution, nothing)
     found = weakref.ref(execution)
     del kept._executions[execution.id], execution
     gc.collect()
