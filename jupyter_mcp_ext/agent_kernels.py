@@ -13,9 +13,13 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
 
 
 class AgentKernels:
-    """Kernel ids by the names that agents gave them, and who started which."""
+    """Kernel ids by the names that agents gave them, and who started which.
 
-    def __init__(self) -> None:
+    `starting` are the names of kernels that start now.
+    """
+
+    def __init__(self, starting: Collection[str]) -> None:
+        self._starting = starting
         self._names: dict[str, str] = {}
         self._starters: dict[str, str] = {}
 
@@ -24,18 +28,18 @@ class AgentKernels:
         """Names to ids."""
         return self._names
 
-    def choose_name(self, name: str, starting: Collection[str]) -> str:
-        """A name that can be given; "" chooses one. `starting` are those of kernels that start.
+    def choose_name(self, name: str) -> str:
+        """A name that can be given; "" chooses one.
 
         Raises:
             InvalidRequest: it is no name, or is taken.
         """
         if not name:
             names = (f"scratch-{number}" for number in count(1))
-            return next(n for n in names if n not in self._names and n not in starting)
+            return next(n for n in names if not self._is_taken(n))
         if not _NAME.fullmatch(name) or _ID.match(name):
             raise InvalidRequest(f"{name!r} is no name for a kernel.", "Use letters, digits, -_.")
-        if name in self._names or name in starting:
+        if self._is_taken(name):
             raise InvalidRequest(f"There is a kernel {name!r} already.", "Choose another name.")
         return name
 
@@ -51,7 +55,7 @@ class AgentKernels:
         """Call the kernel so, from now on and for all agents."""
         self._names[name] = kernel_id
 
-    def name(self, kernel_id: str, name: str, starting: Collection[str]) -> None:
+    def name(self, kernel_id: str, name: str) -> None:
         """Give a kernel that runs a name, as `choose_name`; it keeps the one that it has for "".
 
         Raises:
@@ -59,7 +63,7 @@ class AgentKernels:
         """
         given = self.name_of(kernel_id)
         if not given or name not in ("", given):
-            self.give_name(self.choose_name(name, starting), kernel_id)
+            self.give_name(self.choose_name(name), kernel_id)
 
     def note_start(self, kernel_id: str, starter: str) -> None:
         """This agent has started the kernel."""
@@ -69,3 +73,6 @@ class AgentKernels:
         """Forget all that is not among these ids; their names are free again."""
         self._names = {name: id_ for name, id_ in self._names.items() if id_ in running}
         self._starters = {id_: who for id_, who in self._starters.items() if id_ in running}
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self._names or name in self._starting

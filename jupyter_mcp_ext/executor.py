@@ -275,7 +275,7 @@ class Executor:
         execution.kernel_id = connection.kernel_id
         async with connection.turn:
             # It may have died while others had their turn.
-            await self._kernels.wait_ready(connection)
+            await self._kernels.connections.wait_ready(connection)
             execution.notes += await self._loss_notes.take(connection, execution)
             execution.is_submitted = True
             yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,16 @@ from .kernel_facts import KernelFacts, facts_of
 
 
 class KernelInventory:
-    """The running kernels, their names and facts. `settings` are those of Jupyter's application."""
+    """The running kernels, their names and facts.
 
-    def __init__(self, settings: dict[str, Any], external: ExternalKernels) -> None:
+    `settings` are those of Jupyter's web application, `starting` the names of kernels that start.
+    """
+
+    def __init__(
+        self, settings: dict[str, Any], external: ExternalKernels, starting: Collection[str]
+    ) -> None:
         self._settings = settings
-        self._agents = AgentKernels()
+        self._agents = AgentKernels(starting)
         self.external = external
         """Those that agents connected, which Jupyter does not know."""
 

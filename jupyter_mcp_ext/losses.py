@@ -8,6 +8,9 @@ from dataclasses import dataclass
 REMEMBERED = 1000
 """Of how many kernels that are gone it is known how they ended."""
 
+REMEMBERED_NOTEBOOKS = 1000
+"""For how many notebooks it is known which kernel they had last."""
+
 UNKNOWN = "it died or was restarted"
 
 
@@ -26,6 +29,7 @@ class Losses:
 
     def __init__(self) -> None:
         self._losses: OrderedDict[str, Loss] = OrderedDict()
+        self._last_kernel: OrderedDict[str, str] = OrderedDict()
 
     def note(self, loss: Loss, *kernels: str) -> None:
         """Keep how these ended, unless it is known already."""
@@ -38,6 +42,15 @@ class Losses:
     def get(self, kernel: str) -> Loss | None:
         """How the last kernel with this id or name ended, None if that is not known."""
         return self._losses.get(kernel)
+
+    def follow(self, path: str, kernel_id: str) -> str | None:
+        """This is the notebook's kernel now; the other one that it had before, if it had one."""
+        last = self._last_kernel.get(path, kernel_id)
+        self._last_kernel[path] = kernel_id
+        self._last_kernel.move_to_end(path)
+        if len(self._last_kernel) > REMEMBERED_NOTEBOOKS:
+            self._last_kernel.popitem(last=False)
+        return last if last != kernel_id else None
 
     def forget(self, name: str) -> None:
         """There is another kernel of that name, or nobody needs to know."""

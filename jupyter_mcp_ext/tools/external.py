@@ -29,7 +29,7 @@ async def connect_kernel(
     It is never restarted or shut down from here.
     """
     kernels = context.services.kernels
-    connection = await kernels.connect(connection_file, name)
+    connection = await kernels.external.connect(connection_file, name)
     return f"Connected {render.kernel(await kernels.describe(connection.kernel_id))}."
 
 
@@ -42,5 +42,5 @@ async def connect_kernel(
 )
 async def disconnect_kernel(context: ToolContext, kernel: Kernel) -> str:
     """Leave a kernel of another program, which runs on."""
-    kernel_id = context.services.kernels.disconnect(kernel)
+    kernel_id = context.services.kernels.external.disconnect(kernel)
     return f"Left kernel {kernel_id}; it runs on."

@@ -45,7 +45,7 @@ async def list_kernels(context: ToolContext, recorded: str = "") -> str:
         running += [render.kernel_facts(model, facts.get(model["id"], KernelFacts()))]
     specs = [
         f"{name}: {spec['display_name']} ({spec['language']})"
-        for name, spec in (await services.kernels.kernelspecs()).items()
+        for name, spec in (await services.kernels.specs.all()).items()
     ]
     if names := await services.environments.names():
         specs.append(f"environments: {', '.join(names)}")

@@ -348,7 +348,7 @@ async def _kernelspec_metadata(kernels: Kernels, name: str) -> dict[str, Any]:
     Raises:
         KernelStartFailed: there is no such kernelspec.
     """
-    name, spec = await kernels.kernelspec(name)
+    name, spec = await kernels.specs.get(name)
     return {
         "kernelspec": {
             "name": name,
