@@ -20,11 +20,13 @@ from .attendance import Attendance
 from .audit import Audit
 from .checkpoint_store import CheckpointStore
 from .checkpoints import Checkpoints
+from .collaboration import Collaboration
 from .contents import Contents
 from .environments import Environments
 from .executions import Executions
 from .executor import Executor
 from .external import ExternalKernels
+from .file_notices import FileNotices
 from .files import SENSITIVE, Files
 from .handlers import MAX_BODY_BYTES, MCPHandler
 from .keeper import Keeper
@@ -257,11 +259,12 @@ class MCPExtension(ExtensionApp):
 
     def _build_notebooks(self, settings: dict[str, Any], data: Path) -> None:
         self._contents = Contents(settings)
-        self._rooms = NotebookRooms(settings, self._contents)
+        collaboration = Collaboration(settings)
+        self._rooms = NotebookRooms(collaboration, self._contents, FileNotices(settings))
         self._readings = Readings()
         self._presence = Presence(self._rooms.is_live, lambda: self._rooms.everywhere)
         self._files = Files(
-            self._contents, TextRooms(settings), self.sensitive_files, self.max_upload_bytes
+            self._contents, TextRooms(collaboration), self.sensitive_files, self.max_upload_bytes
         )
         self._audit = Audit(settings["event_logger"], self.log)
         self._checkpoints = Checkpoints(

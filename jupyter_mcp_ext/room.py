@@ -1,31 +1,25 @@
-"""Paths to live notebooks: the adapter to jupyter-collaboration's rooms."""
+"""Paths to live notebooks, held open by leases while they are in use."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from time import monotonic
+from functools import partial
 from typing import Any
 
-from anyio import Lock, move_on_after, sleep
-from jupyter_server_ydoc.app import YDocExtension
+from anyio import move_on_after
 from jupyter_server_ydoc.rooms import DocumentRoom
 from pycrdt import Awareness
 
-from .contents import Contents, clean_path, reason_of
-from .errors import NotANotebook, NotebookNotFound, OtherCollaboration, StillOpen, Unavailable
+from .collaboration import Collaboration, loading, room_id_of, settled
+from .contents import Contents, clean_path
+from .errors import NotANotebook, NotebookNotFound, StillOpen
 from .file_notices import FileNotices
 from .notebook import NotebookDocument
 from .people import Participant, Writers, participants, saves_itself, views
-from .room_store import configure_store
-
-SAVE_INTERVAL_SECONDS = 5.0
-"""How often a notebook is saved while a run keeps changing it."""
-
-SAVE_PAUSE_FACTOR = 20
-"""The pause between two such saves is at least this many times the last one's duration."""
+from .saving import keep_saved, save_pending
 
 CLOSE_GRACE_SECONDS = 1.5
 """How long stopping waits for the last edits to reach the disk."""
@@ -52,19 +46,15 @@ class _Lease:
 
 
 class NotebookRooms:
-    """The rooms of this server's notebooks, shared with every browser that has them open.
+    """The rooms of this server's notebooks, shared with every browser that has them open."""
 
-    `settings` are those of Jupyter's web application: the collaboration extension and the file
-    id manager are looked up when they are needed, since extensions load in alphabetical order.
-    """
-
-    def __init__(self, settings: dict[str, Any], contents: Contents) -> None:
-        self._settings = settings
+    def __init__(
+        self, collaboration: Collaboration, contents: Contents, notices: FileNotices
+    ) -> None:
+        self._collaboration = collaboration
         self._contents = contents
         self._leases: dict[str, _Lease] = {}
-        self._notices = FileNotices(settings)
-        self._first_join = Lock()
-        self._has_joined = False
+        self._notices = notices
 
     @asynccontextmanager
     async def open(self, path: str) -> AsyncIterator[NotebookDocument]:
@@ -81,10 +71,13 @@ class NotebookRooms:
         """
         model = await self._contents.notebook(path)
         lease = await self._acquire(model["path"])
-        # A notebook that was renamed keeps its room.
-        lease.document.path = model["path"]
-        lease.document.is_writable = bool(model["writable"])
         with self._releasing(lease):
+            if not lease.room.ready:
+                with loading(model["path"], NotANotebook):
+                    await self._collaboration.initialize(lease.room)
+            # A notebook that was renamed keeps its room.
+            lease.document.path = model["path"]
+            lease.document.is_writable = bool(model["writable"])
             await lease.document.settled()
             yield lease.document
 
@@ -95,7 +88,7 @@ class NotebookRooms:
         if path is None:
             raise NotebookNotFound(document.path, "it was deleted")
         document.path = path
-        lease = self._leases.get(_room_id(document.file_id))
+        lease = self._leases.get(room_id_of(document.file_id))
         if lease is None or not self.is_live(document):
             async with self.open(document.path) as document:
                 yield document
@@ -110,7 +103,7 @@ class NotebookRooms:
         Raises:
             NotebookNotFound, NotANotebook: as `open`.
         """
-        lease = self._leases.get(self._room_id(await self.find(path)))
+        lease = self._leases.get(self._collaboration.notebook_room_id(await self.find(path)))
         return lease.document if lease is not None and self._is_live(lease) else None
 
     async def find(self, path: str) -> str:
@@ -130,12 +123,12 @@ class NotebookRooms:
             InvalidRequest: the contents manager refuses the path.
             Unavailable, OtherCollaboration: there is no jupyter-collaboration to work with.
         """
-        rooms = self._collaboration.ywebsocket_server.rooms
-        room = rooms.get(self._room_id(clean_path(path)))
+        rooms = self._collaboration.rooms
+        room = rooms.get(self._collaboration.notebook_room_id(clean_path(path)))
         if room is not None and not await self._contents.exists(path) and _has_guests(room):
             raise StillOpen(path)
         path = await self._contents.create_notebook(path, metadata)
-        room = rooms.get(self._room_id(path))
+        room = rooms.get(self._collaboration.notebook_room_id(path))
         if room is not None:
             # The room of a deleted notebook of that name: let it see the new file now.
             await room._file.maybe_notify()
@@ -143,11 +136,13 @@ class NotebookRooms:
 
     def take_notices(self, path: str) -> list[str]:
         """What went wrong with the notebook's file since it was last asked, once each."""
-        return self._notices.take(self._room_id(clean_path(path))) if self._notices.any else []
+        if not self._notices.any:
+            return []
+        return self._notices.take(self._collaboration.notebook_room_id(clean_path(path)))
 
     def participants_in(self, path: str) -> list[Participant] | None:
         """Who is in the notebook's room; None when it is not in memory."""
-        room = self._collaboration.ywebsocket_server.rooms.get(self._room_id(path))
+        room = self._collaboration.rooms.get(self._collaboration.notebook_room_id(path))
         return None if room is None else participants(room.awareness)
 
     def saves_itself(self, path: str) -> bool:
@@ -159,7 +154,7 @@ class NotebookRooms:
     @property
     def everywhere(self) -> Awareness | None:
         """In which JupyterLab tells who is on the server; None as long as no browser is there."""
-        rooms = self._collaboration.ywebsocket_server.rooms
+        rooms = self._collaboration.rooms
         room = rooms.get(GLOBAL_AWARENESS)
         return None if room is None else room.awareness
 
@@ -170,27 +165,16 @@ class NotebookRooms:
 
     def is_live(self, document: NotebookDocument) -> bool:
         """Whether the room of this document still exists."""
-        lease = self._leases.get(_room_id(document.file_id))
+        lease = self._leases.get(room_id_of(document.file_id))
         return lease is not None and lease.document is document and self._is_live(lease)
 
     def path_of(self, file_id: str) -> str | None:
         """Where the file is now, None if it is gone."""
-        return self._settings["file_id_manager"].get_path(file_id) or None
+        return self._collaboration.path_of(file_id)
 
     async def keep_saved(self, document: NotebookDocument) -> None:
-        """Save the notebook every few seconds, until cancelled.
-
-        The room's own save waits for a pause in the changes, which a run that keeps printing
-        never makes.
-        """
-        pause = SAVE_INTERVAL_SECONDS
-        while True:
-            await sleep(pause)
-            started = monotonic()
-            for lease in [*self._leases.values()]:
-                if lease.document is document:
-                    await save_pending(lease.room)
-            pause = max(SAVE_INTERVAL_SECONDS, SAVE_PAUSE_FACTOR * (monotonic() - started))
+        """Save the notebook every few seconds, until cancelled."""
+        await keep_saved(partial(self._rooms_of, document))
 
     async def leave(self, path: str) -> None:
         """Save what is not saved yet, and free the room now if nobody else is in it.
@@ -198,7 +182,7 @@ class NotebookRooms:
         Raises:
             NotebookNotFound, NotANotebook: as `open`.
         """
-        lease = self._leases.get(self._room_id(await self.find(path)))
+        lease = self._leases.get(self._collaboration.notebook_room_id(await self.find(path)))
         if lease is not None:
             await save_pending(lease.room, is_wanted=True)
             if not lease.users and lease.room.cleaner is not None:
@@ -216,19 +200,23 @@ class NotebookRooms:
     async def _acquire(self, path: str) -> _Lease:
         self._notices.listen()
         self._forget_dead()
-        room_id = self._room_id(path)
+        room_id = self._collaboration.notebook_room_id(path)
         lease = self._leases.get(room_id)
         if lease is None:
-            lease = self._lease(room_id, await self._join_in_turn(path, room_id))
+            room, is_new = await self._collaboration.join(path, room_id)
+            lease = self._lease(room_id, room)
+            if is_new:
+                lease.document.end_stale_runs()
         # Nothing is awaited between joining and here, or the room could be freed meanwhile.
         self._notices.follow(room_id)
         self._use(lease)
-        if not lease.room.ready:
-            await self._initialize(path, lease)
         return lease
 
+    def _rooms_of(self, document: NotebookDocument) -> list[DocumentRoom]:
+        return [lease.room for lease in self._leases.values() if lease.document is document]
+
     def _is_live(self, lease: _Lease) -> bool:
-        rooms = self._collaboration.ywebsocket_server.rooms
+        rooms = self._collaboration.rooms
         return rooms.get(lease.room.room_id) is lease.room
 
     def _use(self, lease: _Lease) -> None:
@@ -238,58 +226,17 @@ class NotebookRooms:
             lease.room.cleaner.cancel()
             lease.room.cleaner = None
 
-    async def _join_in_turn(self, path: str, room_id: str) -> DocumentRoom:
-        if self._has_joined:
-            return await self._join(path, room_id)
-        # Where there is no database yet, the store of each room makes it. If two do that at once,
-        # one of them fails, and whoever waits for its room waits for ever.
-        async with self._first_join:
-            room = await self._join(path, room_id)
-            self._has_joined = True
-            return room
-
-    async def _join(self, path: str, room_id: str) -> DocumentRoom:
-        collaboration = self._collaboration
-        rooms = collaboration.ywebsocket_server.rooms
-        is_new = room_id not in rooms
-        configure_store(collaboration)
-        try:
-            await collaboration.get_document(room_id=room_id, copy=False, create=True)
-        except Exception as error:
-            # Whatever went wrong, a room that was not initialized must not stay: it would
-            # show an empty notebook to everybody and save nothing.
-            rooms.pop(room_id, None)
-            raise NotANotebook(path, reason_of(error)) from error
-        room: DocumentRoom = rooms[room_id]
-        if is_new:
-            self._lease(room_id, room).document.end_stale_runs()
-        return room
-
     def _lease(self, room_id: str, room: DocumentRoom) -> _Lease:
         lease = self._leases.get(room_id)
         if lease is None or lease.room is not room:
-
-            async def settled() -> None:
-                while room._update_lock.locked():
-                    async with room._update_lock:
-                        pass
-
             writers = Writers(room.awareness)
             room.on_message = writers.on_message
-            document = NotebookDocument(room._document, room._file.path, settled, writers.current)
+            document = NotebookDocument(
+                room._document, room._file.path, partial(settled, room), writers.current
+            )
             document.file_id = room._file.file_id
             lease = self._leases[room_id] = _Lease(room, document)
         return lease
-
-    async def _initialize(self, path: str, lease: _Lease) -> None:
-        try:
-            async with self._collaboration._room_locks[lease.room.room_id]:
-                await lease.room.initialize()
-        except BaseException as error:
-            self._release(lease)
-            if isinstance(error, Exception):
-                raise NotANotebook(path, reason_of(error)) from error
-            raise
 
     @contextmanager
     def _releasing(self, lease: _Lease) -> Iterator[None]:
@@ -302,7 +249,7 @@ class NotebookRooms:
         lease.users -= 1
         if not lease.users:
             # Browsers cancel a room's cleaner when they come, so it must be an asyncio.Task.
-            delay = self._collaboration.document_cleanup_delay
+            delay = self._collaboration.grace_seconds
             lease.room.cleaner = asyncio.create_task(self._free(lease, delay))
 
     async def _free(self, lease: _Lease, delay: float | None) -> None:
@@ -310,24 +257,16 @@ class NotebookRooms:
             return
         try:
             await asyncio.sleep(delay)
-            async with self._collaboration._room_locks[lease.room.room_id]:
+            async with self._collaboration.lock(lease.room):
                 await save_pending(lease.room, is_wanted=not _has_guests(lease.room))
                 if lease.room.clients == {lease.keeper}:
-                    await self._delete(lease)
+                    lease.room.clients.discard(lease.keeper)
+                    await self._collaboration.delete(lease.room)
         finally:
             # Cancelled by a browser, which takes the room over; if we come back ourselves, it is
             # no longer the room's cleaner.
             if lease.room.cleaner is asyncio.current_task():
                 lease.room.clients.discard(lease.keeper)
-
-    async def _delete(self, lease: _Lease) -> None:
-        loaders, file_id = self._collaboration.file_loaders, lease.room._file.file_id
-        lease.room.clients.discard(lease.keeper)
-        await self._collaboration.ywebsocket_server.delete_room(room=lease.room)
-        if file_id in loaders and not loaders[file_id].number_of_subscriptions:
-            # The watcher of a file that was deleted has ended with this error.
-            with suppress(RuntimeError):
-                await loaders.remove(file_id)
 
     def _forget_dead(self) -> None:
         # A room that a browser takes over keeps its lease: what the journal knows goes on.
@@ -336,45 +275,6 @@ class NotebookRooms:
                 del self._leases[room_id]
                 lease.document.close()
 
-    # Jupyter's own parts
-
-    @property
-    def _collaboration(self) -> YDocExtension:
-        extension = self._settings.get("jupyter_server_ydoc")
-        if hasattr(extension, "get_document") and not isinstance(extension, YDocExtension):
-            raise OtherCollaboration(type(extension).__module__.partition(".")[0])
-        if not isinstance(extension, YDocExtension):
-            raise Unavailable(
-                "jupyter-collaboration is not running in this Jupyter server.",
-                "Install it with `pip install jupyter-collaboration` and restart the server.",
-            )
-        if extension.disable_rtc:
-            raise Unavailable(
-                "Real-time collaboration is switched off in this Jupyter server.",
-                "Remove YDocExtension.disable_rtc from its configuration.",
-            )
-        return extension
-
-    def _room_id(self, path: str) -> str:
-        return _room_id(str(self._settings["file_id_manager"].index(path)))
-
 
 def _has_guests(room: DocumentRoom) -> bool:
     return any(not isinstance(client, _Keeper) for client in room.clients)
-
-
-def _room_id(file_id: str) -> str:
-    return f"json:notebook:{file_id}"
-
-
-async def save_pending(room: DocumentRoom, *, is_wanted: bool = False) -> None:
-    """Do now the save that the room has put off.
-
-    Where all people have switched autosave off, it puts none off: then only if it `is_wanted`.
-    """
-    pending = room._saving_document
-    is_put_off = pending is not None and not pending.done()
-    if is_put_off or (is_wanted and room._document.dirty):
-        save = room._save_to_disc()
-        if save is not None:
-            await asyncio.shield(save)

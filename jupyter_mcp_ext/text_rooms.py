@@ -8,9 +8,9 @@ from typing import Any
 
 from pycrdt import Text
 
-from .contents import reason_of
+from .collaboration import Collaboration, loading, settled
 from .errors import FileRefused
-from .room import save_pending
+from .saving import save_pending
 from .text_edits import Span, byte_spans
 
 EDIT_ORIGIN = "mcp-edit"
@@ -21,13 +21,10 @@ TEXT = "text:file"
 
 
 class TextRooms:
-    """The rooms of files that are no notebooks. It makes none: other files are edited on disk.
+    """The rooms of files that are no notebooks. It makes none: other files are edited on disk."""
 
-    `settings` are those of Jupyter's web application.
-    """
-
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self._settings = settings
+    def __init__(self, collaboration: Collaboration) -> None:
+        self._collaboration = collaboration
 
     async def find(self, path: str) -> LiveText | None:
         """The live text of a file, None where nobody has it open.
@@ -35,38 +32,20 @@ class TextRooms:
         Raises:
             FileRefused: it is open live as something else than text, or cannot be loaded.
         """
-        rooms = self._rooms_of(path)
+        rooms = self._collaboration.rooms_of(path)
         if not rooms:
             return None
         others = [kind for kind in rooms if kind != TEXT]
         if others:
             raise FileRefused(path, f"it is open live as {others[0]}", "Ask for it to be closed.")
         room = rooms[TEXT]
-        try:
-            async with self._collaboration._room_locks[room.room_id]:
-                await room.initialize()
-        except Exception as error:
-            # Whatever a contents manager raises, the file cannot be loaded.
-            raise FileRefused(path, reason_of(error)) from error
+        with loading(path, FileRefused):
+            await self._collaboration.initialize(room)
         return LiveText(room)
 
     def is_live(self, path: str) -> bool:
         """Whether a room is in memory for the file, as text, notebook or anything else."""
-        return bool(self._rooms_of(path))
-
-    def _rooms_of(self, path: str) -> dict[str, Any]:
-        """The rooms of a file by format and type."""
-        ids = self._settings.get("file_id_manager")
-        server = getattr(self._collaboration, "ywebsocket_server", None)
-        if ids is None or server is None:
-            return {}
-        file_id = ids.get_id(path)
-        names = [(room_id.rpartition(":"), room) for room_id, room in server.rooms.items()]
-        return {kind: room for (kind, _, known), room in names if known == file_id}
-
-    @property
-    def _collaboration(self) -> Any:
-        return self._settings.get("jupyter_server_ydoc")
+        return bool(self._collaboration.rooms_of(path))
 
 
 class LiveText:
@@ -77,13 +56,13 @@ class LiveText:
 
     async def read(self) -> str:
         """The text as it is now."""
-        await self._settled()
+        await settled(self._room)
         return str(self._text)
 
     async def change(self, edit: Callable[[str], Sequence[Span]]) -> tuple[str, str, bool]:
         """Replace the spans that `edit` finds, and save; the text before and after, and whether
         it is on disk. What `edit` raises is raised before anything is changed."""
-        await self._settled()
+        await settled(self._room)
         # Nothing is awaited until the transaction ends, so what people type is neither lost nor
         # taken for what was there.
         text, before = self._text, str(self._text)
@@ -99,12 +78,6 @@ class LiveText:
         # Others may leave now, and the room with them.
         await asyncio.shield(save_pending(self._room))
         return before, now, not self._room._document.dirty
-
-    async def _settled(self) -> None:
-        """Wait until no reload from disk is under way."""
-        while self._room._update_lock.locked():
-            async with self._room._update_lock:
-                pass
 
     @property
     def _text(self) -> Text:

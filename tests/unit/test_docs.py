@@ -15,6 +15,8 @@ import pytest
 import tornado.web
 
 from jupyter_mcp_ext import (
+    collaboration,
+    contents,
     control,
     environments,
     errors,
@@ -22,7 +24,6 @@ from jupyter_mcp_ext import (
     handlers,
     loss_notes,
     losses,
-    room,
     server,
     tools,
 )
@@ -109,7 +110,7 @@ def quoted_texts() -> list[str]:
     """The texts of the troubleshooting page, as the code writes them."""
     connection = Connection("http://localhost:8888/mcp", "")
     with pytest.raises(errors.InvalidRequest) as outside:
-        room.clean_path("../analysis.ipynb")
+        contents.clean_path("../analysis.ipynb")
     with pytest.raises(servers.NoConnection) as no_server:
         servers.choose_server([])
     return [
@@ -154,14 +155,14 @@ LITERALS: list[tuple[ModuleType, tuple[str, ...]]] = [
         ),
     ),
     (
-        room,
+        collaboration,
         (
             "jupyter-collaboration is not running in this Jupyter server.",
             "Install it with `pip install jupyter-collaboration` and restart the server.",
         ),
     ),
     (
-        room,
+        collaboration,
         (
             "Real-time collaboration is switched off in this Jupyter server.",
             "Remove YDocExtension.disable_rtc from its configuration.",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 
+from jupyter_mcp_ext.collaboration import Collaboration
 from jupyter_mcp_ext.contents import Contents
 from jupyter_mcp_ext.errors import FileMissing, SensitiveFile
 from jupyter_mcp_ext.files import SENSITIVE, Files
@@ -43,7 +44,7 @@ def files(tmp_path: Path) -> Files:
     manager = AsyncLargeFileManager(root_dir=str(tmp_path), allow_hidden=True)
     settings = {"contents_manager": manager}
     contents = Contents(settings)
-    return Files(contents, TextRooms(settings), SENSITIVE, 1000)
+    return Files(contents, TextRooms(Collaboration(settings)), SENSITIVE, 1000)
 
 
 @pytest.mark.parametrize("path", KEPT)

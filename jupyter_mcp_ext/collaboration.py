@@ -1,0 +1,146 @@
+"""The rooms of jupyter-collaboration, in which documents are live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from anyio import Lock
+from jupyter_server_ydoc.app import YDocExtension
+from jupyter_server_ydoc.rooms import DocumentRoom
+
+from .contents import reason_of
+from .errors import FileRefused, NotANotebook, OtherCollaboration, Unavailable
+from .room_store import configure_store
+
+
+class Collaboration:
+    """The collaboration extension of this server.
+
+    `settings` are those of Jupyter's web application: the extension and the file id manager are
+    looked up when they are needed, since extensions load in alphabetical order.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._first_join = Lock()
+        self._has_joined = False
+
+    @property
+    def rooms(self) -> dict[str, Any]:
+        """The rooms that are in memory, by their ids.
+
+        Raises:
+            Unavailable, OtherCollaboration: there is no jupyter-collaboration to work with.
+        """
+        return self._extension.ywebsocket_server.rooms  # type: ignore[no-any-return]
+
+    @property
+    def grace_seconds(self) -> float | None:
+        """How long a document without clients stays in memory; None is for ever."""
+        return self._extension.document_cleanup_delay  # type: ignore[no-any-return]
+
+    def rooms_of(self, path: str) -> dict[str, DocumentRoom]:
+        """The rooms of a file by format and type; none without jupyter-collaboration."""
+        ids = self._settings.get("file_id_manager")
+        server = getattr(self._settings.get("jupyter_server_ydoc"), "ywebsocket_server", None)
+        if ids is None or server is None:
+            return {}
+        file_id = ids.get_id(path)
+        names = [(room_id.rpartition(":"), room) for room_id, room in server.rooms.items()]
+        return {kind: room for (kind, _, known), room in names if known == file_id}
+
+    def path_of(self, file_id: str) -> str | None:
+        """Where the file is now, None if it is gone."""
+        return self._settings["file_id_manager"].get_path(file_id) or None
+
+    def notebook_room_id(self, path: str) -> str:
+        """The id of the room of a notebook, whether it is in memory or not."""
+        return room_id_of(str(self._settings["file_id_manager"].index(path)))
+
+    async def join(self, path: str, room_id: str) -> tuple[DocumentRoom, bool]:
+        """The room of a notebook, made where there is none; and whether it was.
+
+        Raises:
+            NotANotebook: it cannot be loaded.
+            Unavailable, OtherCollaboration: as `rooms`.
+        """
+        if self._has_joined:
+            return await self._join(path, room_id)
+        # Where there is no database yet, the store of each room makes it. If two do that at once,
+        # one of them fails, and whoever waits for its room waits for ever.
+        async with self._first_join:
+            joined = await self._join(path, room_id)
+            self._has_joined = True
+            return joined
+
+    async def initialize(self, room: DocumentRoom) -> None:
+        """Load what the room is for, unless that was done."""
+        async with self.lock(room):
+            await room.initialize()
+
+    def lock(self, room: DocumentRoom) -> Any:
+        """Held by whoever loads or frees a room."""
+        return self._extension._room_locks[room.room_id]
+
+    async def delete(self, room: DocumentRoom) -> None:
+        """Free a room that nobody is in."""
+        loaders, file_id = self._extension.file_loaders, room._file.file_id
+        await self._extension.ywebsocket_server.delete_room(room=room)
+        if file_id in loaders and not loaders[file_id].number_of_subscriptions:
+            # The watcher of a file that was deleted has ended with this error.
+            with suppress(RuntimeError):
+                await loaders.remove(file_id)
+
+    async def _join(self, path: str, room_id: str) -> tuple[DocumentRoom, bool]:
+        extension, rooms = self._extension, self.rooms
+        is_new = room_id not in rooms
+        configure_store(extension)
+        try:
+            with loading(path, NotANotebook):
+                await extension.get_document(room_id=room_id, copy=False, create=True)
+        except NotANotebook:
+            # It would show an empty notebook to everybody and save nothing.
+            rooms.pop(room_id, None)
+            raise
+        return rooms[room_id], is_new
+
+    @property
+    def _extension(self) -> YDocExtension:
+        extension = self._settings.get("jupyter_server_ydoc")
+        if hasattr(extension, "get_document") and not isinstance(extension, YDocExtension):
+            raise OtherCollaboration(type(extension).__module__.partition(".")[0])
+        if not isinstance(extension, YDocExtension):
+            raise Unavailable(
+                "jupyter-collaboration is not running in this Jupyter server.",
+                "Install it with `pip install jupyter-collaboration` and restart the server.",
+            )
+        if extension.disable_rtc:
+            raise Unavailable(
+                "Real-time collaboration is switched off in this Jupyter server.",
+                "Remove YDocExtension.disable_rtc from its configuration.",
+            )
+        return extension
+
+
+def room_id_of(file_id: str) -> str:
+    """The id of the room of a notebook with this file."""
+    return f"json:notebook:{file_id}"
+
+
+@contextmanager
+def loading(path: str, refusal: type[NotANotebook | FileRefused]) -> Iterator[None]:
+    """Inside, a document is loaded from its file; if that fails, `refusal` is raised."""
+    try:
+        yield
+    except Exception as error:
+        # Contents managers are anybody's code, and raise anything.
+        raise refusal(path, reason_of(error)) from error
+
+
+async def settled(room: DocumentRoom) -> None:
+    """Wait until no reload from disk is under way."""
+    while room._update_lock.locked():
+        async with room._update_lock:
+            pass
