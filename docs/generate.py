@@ -16,8 +16,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from traitlets import Enum, TraitType
 
-from jupyter_mcp_ext.app import MCPExtension
 from jupyter_mcp_ext.server import INSTRUCTIONS
+from jupyter_mcp_ext.settings import Settings
 from jupyter_mcp_ext.tools import TOOLSETS
 from jupyter_mcp_ext.tools.toolset import Tool, Toolset
 
@@ -250,9 +250,9 @@ def annotations(tool: Tool) -> str:
 
 
 def _traits() -> list[tuple[str, TraitType[Any, Any]]]:
-    own = MCPExtension.class_own_traits(config=True)
+    own = Settings.class_own_traits(config=True)
     # In the order of the code, which groups them.
-    return [(name, own[name]) for name in vars(MCPExtension) if name in own]
+    return [(name, own[name]) for name in vars(Settings) if name in own]
 
 
 def _trait(name: str, trait: TraitType[Any, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from jupyter_mcp_ext.app import TOOLSETS
+from jupyter_mcp_ext.settings import TOOLSETS
 
 from ..agent import Agent, Era, connect_agent, text
 from ..peer import join_room

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from jupyter_server.auth.security import passwd
 
-from jupyter_mcp_ext.app import TOOLSETS
+from jupyter_mcp_ext.settings import TOOLSETS
 
 from ..agent import HANDSHAKE, STATELESS, Era, connect_with_headers, execution_in, text
 from ..server import Server, run_server, with_modules

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mcp_types import Tool as ToolDescription
 
-from jupyter_mcp_ext import app
+from jupyter_mcp_ext import settings
 from jupyter_mcp_ext.attendance import Attendance
 from jupyter_mcp_ext.output_blocks import Limits
 from jupyter_mcp_ext.server import INSTRUCTIONS, create_server
@@ -51,7 +51,7 @@ def test_no_snapshot_is_left_of_a_tool_that_is_gone() -> None:
 def test_the_surface_stays_within_its_budget() -> None:
     sizes = {tool.name: sent_bytes(tool) for tool in TOOLS}
     assert max(sizes.values()) <= MAX_TOOL_BYTES, sizes
-    default = [toolset for toolset in TOOLSETS if toolset.name not in app.OFF_BY_DEFAULT]
+    default = [toolset for toolset in TOOLSETS if toolset.name not in settings.OFF_BY_DEFAULT]
     assert sum(sizes[tool.name] for each in default for tool in each.tools) <= MAX_LIST_BYTES
     instructions = [INSTRUCTIONS, *(toolset.instructions for toolset in TOOLSETS)]
     assert len(" ".join(instructions).encode()) <= MAX_INSTRUCTIONS_BYTES
@@ -93,11 +93,11 @@ def test_the_same_argument_has_the_same_words_everywhere() -> None:
 
 
 def test_the_toolsets_that_can_be_chosen_are_those_that_exist() -> None:
-    assert [toolset.name for toolset in TOOLSETS] == list(app.TOOLSETS)
+    assert [toolset.name for toolset in TOOLSETS] == list(settings.TOOLSETS)
 
 
 def test_the_person_can_be_asked_before_each_tool_that_changes_anything() -> None:
-    assert [tool.name for tool in TOOLS if not tool.is_read_only] == list(app.CHANGING_TOOLS)
+    assert [tool.name for tool in TOOLS if not tool.is_read_only] == list(settings.CHANGING_TOOLS)
 
 
 def test_building_the_server_leaves_the_root_logger_alone() -> None:
