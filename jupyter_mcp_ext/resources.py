@@ -27,10 +27,10 @@ from mcp_types import (
 from . import render
 from .cell import Cell
 from .errors import InvalidRequest, NotANotebook, NotFound
+from .headers import header_of
 from .links import CELL_TEMPLATE, NOTEBOOK_TEMPLATE, TEXT_TYPE, parse_uri, uri_of
 from .output_blocks import Block, encodable
 from .sending import MAX_ANSWER_BYTES, sendable
-from .tools.notebooks import header_of
 from .tools.toolset import Services, rendered
 
 PAGE = 100

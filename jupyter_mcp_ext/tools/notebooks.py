@@ -13,6 +13,7 @@ from mcp_types import TextContent
 from pydantic import Field, WithJsonSchema
 
 from .. import render
+from ..headers import header_of
 from ..journal import Changes
 from ..kernel import Kernels
 from ..links import cell_link
@@ -22,7 +23,7 @@ from ..output_parts import format_size
 from ..people import Participant
 from ..references import shown_id
 from ..search import Within, search
-from ..text import count, printable
+from ..text import printable
 from .toolset import (
     CONTROL_KERNELS,
     CONTROL_SESSIONS,
@@ -46,9 +47,6 @@ OTHER_KERNEL = (
     "\nIt runs already, so kernel_name was not used. shutdown_kernel loses its variables; then "
     "open_notebook starts the other one."
 )
-
-MAX_VIEWS = 3
-"""Of how many notebooks that a person looks at an answer tells."""
 
 NONE_STALE = (
     "No cell was edited since it ran. Whether cells ran in order is told by In[n] in the outline."
@@ -260,39 +258,6 @@ async def close_notebook(
         return "Closed. Its kernel runs on." if kernel_id else "Closed. It has no kernel."
     await services.kernels.shutdown(await services.kernels.find(kernel_id))
     return "Closed, and its kernel shut down."
-
-
-def header_of(
-    document: NotebookDocument, views: Mapping[str, set[str]] | None = None, reader: str = ""
-) -> str:
-    """The first line of what is read of a notebook.
-
-    `views` tells at which notebooks people look. Agents are named to the one with the id `reader`.
-    """
-    others = [
-        each
-        for each in document.participants
-        if not each.agent_id or (reader and each.agent_id != reader)
-    ]
-    told = dict.fromkeys(_participant(document, each, views or {}) for each in others)
-    with_others = f", open with {', '.join(told)}" if told else ""
-    language = f", {document.language}" if document.language else ""
-    cells = count(len(document.cell_ids), "cell")
-    return printable(f"{document.path}: {cells}{language}{with_others}")
-
-
-def _participant(
-    document: NotebookDocument, participant: Participant, views: Mapping[str, set[str]]
-) -> str:
-    if participant.agent_id:
-        return f"{participant.name} (agent)"
-    paths = views.get(participant.username, set())
-    if paths and document.path not in paths:
-        return f"{participant.name} (looks at {', '.join(sorted(paths)[:MAX_VIEWS])})"
-    cell_id = document.cell_with_caret(participant.caret)
-    return (
-        f"{participant.name} (caret in {document.label(cell_id)})" if cell_id else participant.name
-    )
 
 
 def _mark(document: NotebookDocument) -> str:

@@ -23,7 +23,7 @@ LAYERS = [
     {"output_blocks"},
     {"output_parts"},
     {"scaling", "links", "shell_commands"},
-    {"executor", "variables", "keeper", "settings"},
+    {"executor", "variables", "keeper", "settings", "headers"},
     {"output_writer", "loss_notes", "executions", "inputs"},
     {"execution"},
     {"files"},
