@@ -15,6 +15,7 @@ import pytest
 import tornado.web
 
 from jupyter_mcp_ext import (
+    boundary,
     collaboration,
     contents,
     control,
@@ -24,7 +25,6 @@ from jupyter_mcp_ext import (
     handlers,
     loss_notes,
     losses,
-    server,
     tools,
 )
 from jupyter_mcp_ext.cli import probe, servers
@@ -174,7 +174,7 @@ LITERALS: list[tuple[ModuleType, tuple[str, ...]]] = [
 
 def test_the_troubleshooting_page_quotes_what_the_code_says() -> None:
     failed = " failed inside the Jupyter server; its log has the reason."
-    assert failed in literals(server)
+    assert failed in literals(boundary)
     assert "the server has nothing at " in literals(probe)
     for module, parts in LITERALS:
         assert literals(module) >= set(parts), module.__name__

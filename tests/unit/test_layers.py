@@ -16,10 +16,11 @@ LAYERS = [
     {"page"},
     {"handlers", "server", "clients"},
     {"transport", "resources", "subscriptions", "hub", "stopping"},
+    {"boundary"},
     {"tools"},
     {"consent"},
     {"render", "elicitation", "sending"},
-    {"search"},
+    {"search", "callers"},
     {"output_blocks"},
     {"output_parts"},
     {"scaling", "links", "shell_commands"},
@@ -49,9 +50,18 @@ LAYERS = [
 """From top to bottom; a module may import any layer below its own."""
 
 HOMES = {
-    "mcp": {"transport", "server", "subscriptions", "elicitation"},
+    "mcp": {"boundary", "transport", "server", "subscriptions", "elicitation"},
     "mcp_types": {
-        *("server", "resources", "subscriptions", "tools", "render", "output_blocks", "links"),
+        *(
+            "boundary",
+            "server",
+            "resources",
+            "subscriptions",
+            "tools",
+            "render",
+            "output_blocks",
+            "links",
+        ),
         *("elicitation", "sending"),
     },
     "PIL": {"scaling"},
