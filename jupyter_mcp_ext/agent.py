@@ -1,4 +1,4 @@
-"""Who calls, and who does something to notebooks, as others know them."""
+"""Who calls, or does something to notebooks, as others know them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carets in the sources of live cells, as JupyterLab tells of them and draws them."""
+"""Carets in the sources of live cells, as JupyterLab draws them."""
 
 from __future__ import annotations
 

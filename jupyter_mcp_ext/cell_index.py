@@ -1,4 +1,4 @@
-"""The ids of a live notebook's cells, kept current, and what happens to the cells."""
+"""The ids of a live notebook's cells, kept current with what happens to them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The sockets of our own client of one kernel: what is sent, and each message as it comes."""
+"""The sockets of our own client of one kernel."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from hmac import compare_digest
 from logging import Logger
@@ -196,11 +197,8 @@ class KernelChannels:
             return None
 
     def _take(self, channel: Channel, frames: list[bytes]) -> None:
-        try:
+        with dropping_bad(channel, self._log):
             self._handlers[channel](self._unpack(frames))
-        except Exception:
-            # A kernel may send anything; one bad message must not end the connection.
-            self._log.warning("Bad message on the %s channel of a kernel", channel, exc_info=True)
 
     def _unpack(self, frames: list[bytes]) -> Message:
         # Session.deserialize looks for dates in all that a message has, which takes longer than
@@ -211,6 +209,16 @@ class KernelChannels:
             raise ValueError("The signature is wrong")
         header, parent, _, content = map(session.unpack, parts[:4])
         return {"header": header, "parent_header": parent, "content": content}
+
+
+@contextmanager
+def dropping_bad(source: str, log: Logger) -> Iterator[None]:
+    """Inside, a message of a kernel is taken; one that cannot be is logged."""
+    try:
+        yield
+    except Exception:
+        # A kernel may send anything; one bad message must not end the connection.
+        log.warning("Bad message of a kernel (%s)", source, exc_info=True)
 
 
 def _connect(

@@ -1,4 +1,4 @@
-"""Checkpoints of notebooks on disk: compressed, and bounded in number and size."""
+"""Checkpoints of notebooks on disk, bounded in number as in size."""
 
 from __future__ import annotations
 
@@ -111,15 +111,14 @@ class CheckpointStore:
         # The name has the time and the kind, so that making room opens no file.
         kind = "a" if checkpoint.is_automatic else "n"
         path = directory / f"{checkpoint.made_at * 1000:015.0f}-{kind}-{checkpoint.id}{SUFFIX}"
-        with NamedTemporaryFile(dir=directory, suffix=".tmp", delete=False) as file:
-            try:
-                with gzip.open(file, "wt", COMPRESSION, encoding="utf-8") as text:
-                    text.write(json.dumps(asdict(checkpoint)) + "\n")
-                    text.write(json.dumps([_saved(cell) for cell in cells]))
-            except BaseException:
-                os.unlink(file.name)
-                raise
-        os.replace(file.name, path)
+        file = NamedTemporaryFile(dir=directory, suffix=".tmp", delete=False)
+        try:
+            with file, gzip.open(file, "wt", COMPRESSION, encoding="utf-8") as text:
+                text.write(json.dumps(asdict(checkpoint)) + "\n")
+                text.write(json.dumps([_saved(cell) for cell in cells]))
+            os.replace(file.name, path)
+        finally:
+            Path(file.name).unlink(missing_ok=True)
         return path
 
     def _make_room(self, newest: Path) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints of live notebooks: before an agent's first edit, and when asked for."""
+"""Checkpoints of live notebooks: before an agent's first edit, or when asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own client of one kernel: what it is sent, and what becomes of that."""
+"""Our own client of one kernel, which knows what becomes of all it is asked."""
 
 from __future__ import annotations
 

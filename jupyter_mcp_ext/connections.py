@@ -1,4 +1,4 @@
-"""Our connections to kernels: made when a kernel is needed, and ended with it."""
+"""Our connections to kernels, from the time when a kernel is needed to its end."""
 
 from __future__ import annotations
 

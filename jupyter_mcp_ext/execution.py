@@ -1,4 +1,4 @@
-"""One run of a cell or of code: its status, what it printed, and what it asks for."""
+"""One run of a cell or of code: its status, what it printed, what it asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runs that can be asked for: all that go on, and the newest of those that have ended."""
+"""The runs that can be asked for: all that go on, with the newest of those that have ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run cells and code, one after the other on each kernel, each with an id."""
+"""Runs cells or code, one after the other on each kernel."""
 
 from __future__ import annotations
 

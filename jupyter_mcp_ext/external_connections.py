@@ -1,4 +1,4 @@
-"""Connections to kernels that other programs started, and that run on when they are left."""
+"""Connections to kernels that other programs started, which run on when they are left."""
 
 from __future__ import annotations
 

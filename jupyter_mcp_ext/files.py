@@ -1,4 +1,4 @@
-"""Files as agents have them: live where somebody has them open, and not the sensitive ones."""
+"""Files as agents have them: live where somebody has them open, without the sensitive ones."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
-from .channels import Channel, Message, MessageHandler
+from .channels import Channel, Message, MessageHandler, dropping_bad
 from .errors import Unavailable
 from .starts import Spawn
 
@@ -232,12 +232,9 @@ class GatewayChannels:
         return self.session.pack({**message, "channel": channel}), False
 
     def _take(self, data: str | bytes) -> None:
-        try:
+        with dropping_bad(self._kernel_id, self._log):
             channel, message = self._unpack(data)
             self._handlers[channel](message)
-        except Exception:
-            # A kernel may send anything; one bad message must not end the connection.
-            self._log.warning("Bad message of kernel %s", self._kernel_id, exc_info=True)
 
     def _unpack(self, data: str | bytes) -> tuple[Channel, Message]:
         if self._speaks_parts:

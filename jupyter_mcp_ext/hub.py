@@ -1,4 +1,4 @@
-"""What a JupyterHub knows of a login that this server refused, and which it would accept."""
+"""What a JupyterHub knows of a login that this server refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images as they are sent to a model, and those that can be sent without Pillow."""
+"""Images as they are sent to a model, with Pillow or without."""
 
 from __future__ import annotations
 

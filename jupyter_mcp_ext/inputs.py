@@ -1,4 +1,4 @@
-"""What the `input()` of a run asks for, and the end of runs that nobody answers."""
+"""What the `input()` of a run asks for, until somebody answers or it is ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which kernels run here: Jupyter's, and those of other programs that agents connected."""
+"""Which kernels run here, those of other programs included that agents connected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the kernels that agents use, and ends those that they started and left."""
+"""Keeps the kernels that agents use, for as long as they use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The URIs that name notebooks and cells as MCP resources."""
+"""The URIs that name notebooks or their cells as MCP resources."""
 
 from __future__ import annotations
 

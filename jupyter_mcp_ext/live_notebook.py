@@ -1,4 +1,4 @@
-"""What can be read of one live notebook, and who is there."""
+"""What can be read of one live notebook, its people included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to say after a kernel has lost its variables, and what could be run again to have them."""
+"""What to say after a kernel has lost its variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs -> text and image blocks, within a budget.
+"""Outputs -> blocks of text or images, within a budget.
 
 What a kernel printed is data: `text` marks each of its lines with `| `, which starts no line of
 ours.

@@ -1,4 +1,4 @@
-"""Bring notebooks up to date with what runs produce, while they run and after."""
+"""Brings notebooks up to date with what runs produce, even when they have ended."""
 
 from __future__ import annotations
 

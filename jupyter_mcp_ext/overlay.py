@@ -1,4 +1,4 @@
-"""ipykernel laid over an environment that has none, and that stays as it is."""
+"""ipykernel laid over an environment that has none, which stays as it is."""
 
 from __future__ import annotations
 

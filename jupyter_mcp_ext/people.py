@@ -1,4 +1,4 @@
-"""Who is in a room, what they look at, and whose update it is that comes in."""
+"""Who is in a room: what they look at, whose update it is that comes in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a kernel answers, and what it says of itself when it does."""
+"""Whether a kernel answers, with what it says of itself when it does."""
 
 from __future__ import annotations
 

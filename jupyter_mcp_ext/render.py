@@ -1,4 +1,4 @@
-"""Snapshots, kernels and variables -> text and image blocks, within a budget.
+"""Snapshots, kernels or variables -> blocks of text or images, within a budget.
 
 Sources are verbatim; the header above each says how many of its lines follow.
 """

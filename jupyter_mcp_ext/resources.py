@@ -1,4 +1,4 @@
-"""Notebooks and cells as MCP resources: list, read and complete them."""
+"""Notebooks as MCP resources, cell by cell too: list, read, complete them."""
 
 from __future__ import annotations
 

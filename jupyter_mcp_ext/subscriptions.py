@@ -1,8 +1,9 @@
-"""Tell clients when notebooks and cells change, in the way of their protocol era."""
+"""Tells clients when what they follow changes, in the way of their protocol era."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from typing import Any
 
 from anyio import TASK_STATUS_IGNORED, CancelScope, Event, create_task_group, sleep
@@ -72,11 +73,10 @@ class Subscriber:
                 f"One client can follow {MAX_SUBSCRIPTIONS} resources.", "Unsubscribe from some."
             )
         scope = self._scopes[uri] = CancelScope()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._scopes.pop, uri, None)
             await self._tasks.start(self._follow, uri, scope)
-        except BaseException:
-            self._scopes.pop(uri, None)
-            raise
+            undo.pop_all()
 
     def remove(self, uri: str) -> None:
         """Tell no more of this resource."""

@@ -1,4 +1,4 @@
-"""Make what a kernel printed short and readable for a model; the notebook keeps the original.
+"""Makes what a kernel printed short for a model; the notebook keeps the original.
 
 Quoting: each line of kernel text begins with `| `, and no line of ours does. So no output can
 pass for a status line, a label or an omission note, at two bytes a line and wherever it is cut.

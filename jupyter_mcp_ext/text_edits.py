@@ -1,4 +1,4 @@
-"""Where two texts differ, and where one is found in another, as spans to replace."""
+"""Where two texts differ, or where one is found in another, as spans to replace."""
 
 from __future__ import annotations
 

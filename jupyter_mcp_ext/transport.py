@@ -1,4 +1,4 @@
-"""The SDK's session manager, started on the first request and stopped in order."""
+"""The SDK's session manager, from the first request to an orderly stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take back the last edits of an agent in one live notebook, and nobody else's."""
+"""Takes back the last edits of one agent, not those of others, in a live notebook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a kernel's variables are, without a trace in its namespace and history."""
+"""What a kernel's variables are, without a trace in its namespace or history."""
 
 from __future__ import annotations
 

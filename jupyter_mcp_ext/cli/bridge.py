@@ -1,4 +1,4 @@
-"""Relays MCP between the lines of a client and an endpoint over HTTP, in both protocol eras.
+"""Relays MCP from the lines of a client to an endpoint over HTTP, in both protocol eras.
 
 Messages pass as they are. Only what HTTP says in other ways is translated: the version and the
 session are headers there, and a stateless request is cancelled by closing its stream.

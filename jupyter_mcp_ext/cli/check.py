@@ -1,4 +1,4 @@
-"""`jupyter mcp check`: what works of a set-up, and how to mend what does not."""
+"""`jupyter mcp check`: what works of a set-up, what does not, how to mend it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The MCP endpoint of a server that may be restarted, and a client's session there."""
+"""A client's session at the MCP endpoint of a server that may be restarted."""
 
 from __future__ import annotations
 

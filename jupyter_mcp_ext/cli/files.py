@@ -1,4 +1,4 @@
-"""Puts a server into a client's own file, and leaves all else in it as it is."""
+"""Puts a server into a client's own file, which otherwise stays as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`jupyter mcp lab`: JupyterLab, and how MCP clients connect to it."""
+"""`jupyter mcp lab`: a JupyterLab that MCP clients are told how to connect to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON-RPC messages of MCP clients, and the HTTP headers that say the same."""
+"""JSON-RPC messages of MCP clients, with the HTTP headers that say the same."""
 
 from __future__ import annotations
 

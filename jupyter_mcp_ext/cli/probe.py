@@ -1,4 +1,4 @@
-"""Asks a server whether it speaks MCP, and whether it accepts the token."""
+"""Asks a server whether it speaks MCP to whoever has this token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors about files and directories."""
+"""Errors about files or directories."""
 
 from __future__ import annotations
 

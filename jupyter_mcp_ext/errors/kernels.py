@@ -1,4 +1,4 @@
-"""Errors about kernels, their environments and what they run."""
+"""Errors about kernels, their environments, what they run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors about notebooks, their cells and their checkpoints."""
+"""Errors about notebooks: their cells, their checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools that run cells and code."""
+"""Tools that run cells or code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools that read and write files other than notebooks."""
+"""Tools that read or write files other than notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools that take edits back, and go back to what a notebook was."""
+"""Tools that take edits back, one by one or to what a notebook was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools that see and control kernels."""
+"""Tools that control kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools that find, open and read notebooks."""
+"""Tools that find, open or read notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wait for runs as long as the caller wants, and answer with what is known then."""
+"""Waits for runs as long as the caller wants, to answer with what is known then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tool is: a typed function with its words, annotations and rights."""
+"""What a tool is: a typed function with its words, annotations, rights."""
 
 from __future__ import annotations
 

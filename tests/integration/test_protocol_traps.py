@@ -263,7 +263,7 @@ async def test_the_detail_of_a_bug_is_in_the_log_only(probed: Server, wire: Wire
     assert "list_files failed inside the Jupyter server" in response.text
     assert "secret" not in response.text and "RuntimeError" not in response.text
     logged = probed.log_text()[known:]
-    assert "The tool list_files failed" in logged
+    assert "list_files failed" in logged
     assert "Traceback" in logged and "RuntimeError: secret detail" in logged
 
 
