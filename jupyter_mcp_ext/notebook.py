@@ -112,7 +112,7 @@ class NotebookDocument(LiveNotebook):
         value: dict[str, Any] = {"id": cell_id, "cell_type": cell_type, "source": source}
         value["metadata"] = ({"trusted": True} if trusted else {}) | dict(self._signature)
         if cell_type == "code":
-            value |= {"outputs": [], "execution_count": None}
+            value["execution_count"] = None
         with self.transaction():
             self._ycells.insert(index, self._ynotebook.create_ycell(value))
             self.mark_dirty()
@@ -265,7 +265,7 @@ class NotebookDocument(LiveNotebook):
         value: dict[str, Any] = {"id": cell.id, "cell_type": cell_type, "source": source}
         value["metadata"] = cell.metadata | dict(self._signature)
         if cell_type == "code":
-            value |= {"outputs": [], "execution_count": None}
+            value["execution_count"] = None
         elif cell.attachments:
             value["attachments"] = cell.attachments
         with self.transaction():
@@ -279,8 +279,9 @@ class NotebookDocument(LiveNotebook):
         return len(self._ycells) if after == "end" else self.position(self.resolve(after)) + 1
 
     def _new_id(self) -> str:
-        ids = (uuid4().hex[:8] for _ in iter(int, 1))
-        return next(cell_id for cell_id in ids if cell_id not in self.cell_ids)
+        while (cell_id := uuid4().hex[:8]) in self.cell_ids:
+            pass
+        return cell_id
 
 
 def _signature(agent: Agent) -> dict[str, Any]:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
+import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_ydoc import YNotebook
 from pycrdt import Map, Text
 
-from jupyter_mcp_ext.errors import AmbiguousMatch, CellNotFound, InvalidRequest, TextNotFound
+from jupyter_mcp_ext import notebook
+from jupyter_mcp_ext.agent import NOBODY, Agent, Author
+from jupyter_mcp_ext.errors import (
+    AmbiguousMatch,
+    BeingTyped,
+    CellNotFound,
+    InvalidRequest,
+    ReadOnlyNotebook,
+    TextNotFound,
+)
+from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import EDIT, NotebookDocument
 
 
@@ -25,10 +38,13 @@ def code(cell_id: str, source: str = "", **more: Any) -> dict[str, Any]:
     return cell | {"outputs": [], "execution_count": None} | more
 
 
-def open_document(*cells: dict[str, Any]) -> tuple[NotebookDocument, YNotebook]:
+def open_document(
+    *cells: dict[str, Any], writer: Author = NOBODY
+) -> tuple[NotebookDocument, YNotebook]:
+    """`writer` is who makes the changes that are not ours."""
     ynotebook = YNotebook()
     ynotebook.set({"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-    return NotebookDocument(ynotebook, "a.ipynb", settled), ynotebook
+    return NotebookDocument(ynotebook, "a.ipynb", settled, lambda: writer), ynotebook
 
 
 @pytest.fixture
@@ -174,24 +190,132 @@ def changes_of(ynotebook: YNotebook, edit: Callable[[], Any]) -> list[Any]:
     return origins
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [
-        lambda d: d.insert_cell("x"),
-        lambda d: d.replace_text("first111", "1", "2"),
-        lambda d: d.replace_source("first111", "x\ny"),
-        lambda d: d.replace_source("first111", "x", "markdown"),
-        lambda d: d.delete_cells(["first111", "3"]),
-        lambda d: d.move_cell("first111", "end"),
-        lambda d: d.clear_outputs(["first111", "3"]),
-    ],
-)
+EDITS: list[Callable[[NotebookDocument], Any]] = [
+    lambda d: d.insert_cell("x"),
+    lambda d: d.replace_text("first111", "1", "2"),
+    lambda d: d.replace_source("first111", "x\ny"),
+    lambda d: d.replace_source("first111", "x", "markdown"),
+    lambda d: d.delete_cells(["first111", "3"]),
+    lambda d: d.move_cell("first111", "end"),
+    lambda d: d.clear_outputs(["first111", "3"]),
+]
+
+
+@pytest.mark.parametrize("edit", EDITS)
 def test_each_edit_is_one_transaction_of_ours_that_marks_the_notebook_unsaved(
     three: tuple[NotebookDocument, YNotebook], edit: Callable[[NotebookDocument], Any]
 ) -> None:
     document, ynotebook = three
     assert changes_of(ynotebook, lambda: edit(document)) == [hash(EDIT)]
     assert ynotebook.dirty is True
+
+
+@pytest.mark.parametrize("edit", [*EDITS, lambda d: d.restore(d.cells()[:1])])
+def test_a_notebook_that_cannot_be_saved_is_not_edited(
+    three: tuple[NotebookDocument, YNotebook], edit: Callable[[NotebookDocument], Any]
+) -> None:
+    document, _ = three
+    before = document.cells()
+    document.is_writable = False
+    with pytest.raises(ReadOnlyNotebook, match=r"'a\.ipynb'"):
+        edit(document)
+    assert document.cells() == before
+
+
+def test_outputs_still_come_into_a_notebook_that_cannot_be_saved(
+    three: tuple[NotebookDocument, YNotebook],
+) -> None:
+    document, ynotebook = three
+    document.is_writable = False
+    with document.transaction(Origin("output")):
+        ynotebook.ycells[0]["execution_count"] = 1
+    assert document.cell(0).execution_count == 1
+
+
+def test_new_cells_and_cells_of_a_new_type_are_valid_nbformat() -> None:
+    document, ynotebook = open_document(code("aaaa"))
+    for cell_type in ("code", "markdown", "raw"):
+        document.insert_cell("x", cell_type)
+        cell = document.insert_cell("x", "raw" if cell_type == "code" else "code")
+        document.replace_source(cell.id, "y", cell_type)
+    nbformat.validate(ynotebook.get())
+    kinds = [
+        set(raw) - {"id", "cell_type", "source", "metadata"} for raw in ynotebook.get()["cells"]
+    ]
+    of_code = {"outputs", "execution_count"}
+    assert kinds == [of_code, of_code, of_code, *[set()] * 4]
+    for position in range(3):
+        assert document.cell(position).execution_count is None
+
+
+def test_attachments_stay_with_a_text_that_gets_another_type() -> None:
+    attachments = {"a.png": {"image/png": "AAAA"}}
+    text = {"cell_type": "markdown", "id": "text", "source": "x", "metadata": {}}
+    document, ynotebook = open_document(text | {"attachments": attachments})
+    document.replace_source("text", "x", "raw")
+    assert ynotebook.get()["cells"][0]["attachments"] == attachments
+    document.replace_source("text", "x", "code")
+    assert "attachments" not in ynotebook.get()["cells"][0]
+
+
+def test_new_ids_are_short_and_never_those_of_other_cells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    document, _ = open_document(code("11111111"))
+    monkeypatch.setattr(notebook, "uuid4", iter(map(UUID, ("1" * 32, "2" * 32))).__next__)
+    assert document.insert_cell("x").id == "22222222"
+
+
+def test_a_signature_says_who_wrote_and_when() -> None:
+    document, _ = open_document(code("aaaa"))
+    with document.edited_by(Agent("x", "Claude Code"), is_signed=True):
+        document.insert_cell("x", after="start")
+    assert document.cell(0).metadata.keys() == {"jupyter_mcp_ext"}
+    signature = document.cell(0).metadata["jupyter_mcp_ext"]
+    written_at = datetime.fromisoformat(signature.pop("written_at"))
+    assert signature == {"written_by": "Claude Code"}
+    assert written_at.utcoffset() == timedelta(0) and written_at.microsecond == 0
+    assert abs(datetime.now(timezone.utc) - written_at) < timedelta(minutes=1)
+
+
+ADA = Author("", "Ada")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda d: d.replace_source("bbbb", "x", "markdown"),
+        lambda d: d.delete_cells(["aaaa", "bbbb"]),
+        lambda d: d.move_cell("bbbb", "start"),
+        lambda d: d.restore([cell for cell in d.cells() if cell.id != "bbbb"]),
+    ],
+    ids=["new type", "delete", "move", "restore"],
+)
+def test_a_cell_in_which_a_person_types_is_neither_removed_nor_made_anew(
+    edit: Callable[[NotebookDocument], Any],
+) -> None:
+    document, ynotebook = open_document(code("aaaa"), code("bbbb"), code("cccc"), writer=ADA)
+    assert document.cell_ids
+    ynotebook.ycells[1]["source"].insert(0, "typed")
+    before = document.cells()
+    with pytest.raises(BeingTyped) as caught:
+        edit(document)
+    assert str(caught.value) == str(BeingTyped("[1] bbbb", "Ada"))
+    assert document.cells() == before
+
+
+def test_beside_a_person_who_types_other_cells_and_the_text_can_be_changed() -> None:
+    document, ynotebook = open_document(code("aaaa"), code("bbbb"), code("cccc"), writer=ADA)
+    assert document.cell_ids
+    ynotebook.ycells[1]["source"].insert(0, "typed")
+    document.move_cell("aaaa", "end")
+    document.delete_cells(["cccc"])
+    document.replace_source("bbbb", "typed 1")
+    document.replace_source("aaaa", "x", "markdown")
+    assert [(cell.id, cell.source) for cell in document.cells()] == [
+        ("bbbb", "typed 1"),
+        ("aaaa", "x"),
+    ]
 
 
 def test_a_source_edit_leaves_the_rest_of_the_text_alone() -> None:
@@ -230,12 +354,16 @@ def test_a_new_type_keeps_id_metadata_and_place() -> None:
 
 def test_text_that_is_not_there_or_not_unique_changes_nothing() -> None:
     document, _ = open_document(code("aaaa", "a = 1\na = 1\naa"))
-    with pytest.raises(TextNotFound):
-        document.replace_text("aaaa", "b", "c")
-    with pytest.raises(AmbiguousMatch):
+    with pytest.raises(TextNotFound) as missing:
+        document.replace_text("aaaa", "a = 2", "c")
+    expected = TextNotFound("Cell [0] aaaa", "a = 2", nearest="a = 1")
+    assert str(missing.value) == str(expected)
+    with pytest.raises(AmbiguousMatch) as ambiguous:
         document.replace_text("aaaa", "a = 1", "b")
-    with pytest.raises(InvalidRequest):
+    assert str(ambiguous.value) == str(AmbiguousMatch("Cell [0] aaaa", "a = 1", 2))
+    with pytest.raises(InvalidRequest) as empty:
         document.replace_text("aaaa", "", "b")
+    assert str(empty.value) == "old_text is empty. Use overwrite_cell to replace a source."
     assert document.cell("aaaa").source == "a = 1\na = 1\naa"
 
 
@@ -296,6 +424,7 @@ def test_following_the_cells_leaves_the_rooms_own_observer_alone() -> None:
         ("aaaa", "bbbb", "bbbb aaaa cccc"),
         ("cccc", "aaaa", "aaaa cccc bbbb"),
         ("bbbb", "bbbb", "aaaa bbbb cccc"),
+        ("bbbb", "aaaa", "aaaa bbbb cccc"),
     ],
 )
 def test_a_moved_cell_keeps_all_it_has(cell: str, after: str, order: str) -> None:

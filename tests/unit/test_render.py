@@ -513,7 +513,7 @@ OUTPUTS = ANY | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(outputs=st.lists(OUTPUTS, max_size=6), max_chars=st.integers(0, 400))
 def test_no_output_raises_exceeds_the_budget_or_passes_for_ours(
     outputs: list[Any], max_chars: int
@@ -526,7 +526,7 @@ def test_no_output_raises_exceeds_the_budget_or_passes_for_ours(
     assert render.outline([code("x", outputs=tuple(outputs))]).count("\n") == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(alphabet="ab\n\r\b\x1b[2K0m ", max_size=400), st.integers(80, 500))
 def test_text_within_the_budget_is_whole_and_other_text_is_not(
     printed: str, max_chars: int

@@ -58,6 +58,18 @@ def test_outputs_counts_and_metadata_come_back_in_place(
     assert ycell["id"] == "bbbb", "the cell was made anew"
 
 
+def test_a_source_that_comes_back_is_as_stale_as_it_was(document: NotebookDocument) -> None:
+    fresh = document.cells()
+    document.replace_source("bbbb", "b = 2")
+    stale = document.cells()
+    assert [cell.is_stale for cell in stale] == [False, True, False]
+    restore(document, fresh)
+    assert document.cells() == fresh
+    document.replace_source("bbbb", "b = 3")
+    restore(document, stale)
+    assert document.cells() == stale
+
+
 def test_a_cell_that_is_the_same_is_not_touched(
     document: NotebookDocument, ynotebook: YNotebook
 ) -> None:
