@@ -8,7 +8,6 @@ from jupyter_ydoc import YNotebook
 
 from jupyter_mcp_ext.notebook import NotebookDocument
 
-
 # How long an example takes is no claim of these tests, and machines have other things to do.
 settings.register_profile("unit", deadline=None)
 settings.load_profile("unit")

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_ydoc import YNotebook
+from pycrdt import Map, Text
 
 from jupyter_mcp_ext import stream_text
-from jupyter_mcp_ext.agent import NOBODY
+from jupyter_mcp_ext.agent import NOBODY, Author
 from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import NotebookDocument
-from jupyter_mcp_ext.outputs import OutputArea
+from jupyter_mcp_ext.outputs import CUT_SHORT, OutputArea, size_of
 from jupyter_mcp_ext.stream_text import StreamText
 
 CELL = "cell0001"
@@ -121,11 +122,64 @@ def test_an_update_changes_each_display_of_that_id(
     for part in (display("1", "a"), display("2", "b"), display("3", "a"), stream("end")):
         area.apply(part)
     area.write(document)
-    assert area.update_display(update("new", "a")["content"])
-    assert not area.update_display(update("new", "unknown")["content"])
+    area.apply(update("new", "a"))
     area.write(document)
     outputs = [display_output("new"), display_output("2"), display_output("new")]
     assert shown(document) == [*outputs, stream_output("end")]
+    assert area.update_display(update("newer", "b")["content"])
+    area.write(document)
+    assert shown(document)[1] == display_output("newer")
+
+
+def test_an_update_of_an_unknown_display_changes_nothing(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    for part in (display("1", "a"), display("no id")):
+        area.apply(part)
+    area.write(document)
+    for content in (update("new", "unknown")["content"], update("new", "")["content"]):
+        assert not area.update_display(content)
+    assert not area.has_changes
+    assert area.outputs == [display_output("1"), display_output("no id")]
+
+
+def test_metadata_of_displays_is_kept_and_may_be_missing(area: OutputArea) -> None:
+    data, isolated = {"text/html": "<b>"}, {"text/html": {"isolated": True}}
+    area.apply(message("display_data", data=data, metadata=isolated))
+    area.apply(message("display_data", data=data, metadata=None))
+    area.apply(message("display_data", data=data))
+    assert [output["metadata"] for output in area.outputs] == [isolated, {}, {}]
+
+
+def written_out(document: NotebookDocument, area: OutputArea, max_chars: int) -> None:
+    """All is written, a little at a time."""
+    for _ in range(100):
+        if area.has_changes:
+            area.write(document, max_chars)
+    assert not area.has_changes
+    assert shown(document) == area.outputs
+
+
+def test_an_update_before_and_after_streams_leaves_them_as_they_are(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    for part in (stream("a\nb"), display("1", "x"), stream("c"), stream("d", "stderr")):
+        area.apply(part)
+    area.write(document)
+    area.apply(update("new", "x"))
+    written_out(document, area, 1_000)
+    assert [output.get("text") for output in shown(document)] == ["a\nb", None, "c", "d"]
+
+
+def test_an_update_does_not_end_a_stream_that_is_half_written(
+    document: NotebookDocument, area: OutputArea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_text, "PART_CHARS", 10)
+    area.apply(stream("0123456789" * 5 + "\n"))
+    area.apply(display("1", "x"))
+    area.write(document, 10)
+    area.apply(update("new", "x"))
+    written_out(document, area, 10)
 
 
 def test_clear_output_clears_at_once_or_with_the_next_output(
@@ -142,6 +196,17 @@ def test_clear_output_clears_at_once_or_with_the_next_output(
     area.apply(message("clear_output", wait=False))
     area.write(document)
     assert shown(document) == []
+
+
+def test_only_the_first_output_after_a_wait_clears(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    area.apply(stream("old"))
+    area.apply(message("clear_output", wait=True))
+    for part in (display("1"), display("2")):
+        area.apply(part)
+    written_out(document, area, 1_000)
+    assert area.outputs == [display_output("1"), display_output("2")]
 
 
 def test_waiting_to_clear_keeps_the_last_output(
@@ -165,6 +230,21 @@ def test_the_end_sets_count_and_idle_with_the_last_outputs_in_one_transaction(
     assert origins == [hash(Origin("output", NOBODY))]
     assert cell.outputs == (stream_output("done"),)
     assert (cell.execution_count, cell.execution_state) == (5, "idle")
+
+
+def test_all_that_is_written_is_told_as_output_of_whose_run_it_is(
+    document: NotebookDocument,
+) -> None:
+    author = Author("x", "Claude Code")
+    area = OutputArea(1_000_000, author)
+    origins: list[Any] = []
+    document._ynotebook.ydoc.observe(lambda event: origins.append(event.transaction.origin()))
+    area.start(document, CELL)
+    area.show_running(document)
+    area.apply(stream("1"))
+    area.write(document)
+    area.finish(document)
+    assert origins == [hash(Origin("output", author))] * 3
 
 
 def test_a_cell_that_was_deleted_meanwhile_loses_nothing_of_the_result(
@@ -224,6 +304,36 @@ def test_late_output_still_lands_unless_the_cell_ran_again(
     assert shown(document) == []
 
 
+def test_late_output_leaves_the_outputs_of_a_later_run_alone(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    again = OutputArea(1_000_000)
+    for run, count, text in ((area, 2, "first"), (again, 3, "second")):
+        run.start(document, CELL)
+        run.apply(message("execute_input", code="", execution_count=count))
+        run.apply(stream(text))
+        run.finish(document)
+    area.apply(stream("late"))
+    area.write(document)
+    assert shown(document) == [stream_output("second")] and not area.has_changes
+
+
+def test_a_cell_that_was_left_to_somebody_stays_theirs(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    area.apply(stream("1"))
+    area.write(document)
+    outputs = document._ycells[0]["outputs"]
+    outputs.clear()
+    area.apply(stream("2"))
+    area.write(document)
+    assert not area.has_changes
+    outputs.append(Map({"output_type": "stream", "name": "stdout", "text": Text("theirs")}))
+    area.apply(stream("3"))
+    area.finish(document)
+    assert shown(document) == [stream_output("theirs")]
+
+
 def test_messages_that_are_no_output_are_ignored(area: OutputArea) -> None:
     area.apply(message("comm_open", comm_id="x"))
     area.apply(message("status", execution_state="busy"))
@@ -272,18 +382,132 @@ def test_much_output_is_written_in_several_transactions(
     assert sizes == [[20], [40], [52, 1]]
 
 
-def test_output_beyond_the_bound_is_dropped_with_a_note_and_errors_are_kept(
+def test_displays_are_written_in_several_transactions_too(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    for text in "abc":
+        area.apply(display(text * 100))
+    area.write(document, 200)
+    assert len(shown(document)) == 2
+    written_out(document, area, 200)
+
+
+@pytest.mark.parametrize("first", [display("d"), stream("e", "stderr")])
+def test_a_long_stream_after_other_outputs_is_written_whole(
+    document: NotebookDocument,
+    area: OutputArea,
+    first: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_text, "PART_CHARS", 10)
+    area.apply(first)
+    area.apply(stream("0123456789" * 5))
+    area.apply(stream("0123456789\n" * 5))
+    written_out(document, area, 20)
+
+
+def test_a_line_is_written_on_as_it_grows_and_anew_when_it_is_overwritten(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    area.apply(stream("a"))
+    area.write(document)
+    deltas: list[Any] = []
+    live: Text = document._ycells[0]["outputs"][0]["text"]
+    live.observe(lambda event: deltas.append(event.delta))
+    for printed, text in [
+        ("b", "ab"),
+        ("é", "abé"),
+        ("\rX", "Xbé"),
+        ("\n1", "Xbé\n1"),
+        ("2\n3", "Xbé\n12\n3"),
+        ("\b4", "Xbé\n12\n4"),
+    ]:
+        area.apply(stream(printed))
+        area.write(document)
+        assert shown(document) == [stream_output(text)]
+    # A line that only grows is never deleted, so that readers see no flicker.
+    assert [any("delete" in step for step in delta) for delta in deltas] == [
+        *(False, False, True, False, False, True)
+    ]
+
+
+def test_what_follows_a_stream_that_goes_on_is_written_with_it(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    area.apply(stream("0123456789"))
+    area.write(document)
+    area.apply(stream("a"))
+    area.apply(stream("b", "stderr"))
+    area.write(document, 8)
+    assert shown(document) == [stream_output("0123456789a"), stream_output("b", "stderr")]
+
+
+def test_what_follows_a_stream_waits_until_that_is_written_whole(
+    document: NotebookDocument, area: OutputArea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_text, "PART_CHARS", 10)
+    area.apply(stream("0123456789abcde"))
+    area.write(document)
+    area.apply(stream("f" * 30 + "\n"))
+    area.apply(stream("e", "stderr"))
+    written_out(document, area, 18)
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [("é\n", 2), (7, 8), (None, 8), ([1, "ab"], 10), ({"a": "bc", "d": ({"e": 1},)}, 13)],
+)
+def test_a_size_is_about_that_in_a_file(value: Any, size: int) -> None:
+    assert size_of(value) == size
+
+
+def test_the_size_of_a_run_is_that_of_its_present_outputs(area: OutputArea) -> None:
+    displayed = size_of(display_output(""))
+    for part, size in [
+        (stream("ab"), 2),
+        (stream("c"), 3),
+        (stream("\rX"), 3),
+        (stream("e", "stderr"), 4),
+        (display("1234", "x"), 8 + displayed),
+        (display("12", ""), 10 + 2 * displayed),
+        (update("123456", "x"), 12 + 2 * displayed),
+        (update("", "x"), 6 + 2 * displayed),
+        (message("clear_output"), 0),
+    ]:
+        area.apply(part)
+        assert area.size == size
+
+
+def test_output_beyond_the_bound_is_dropped_with_one_note_and_errors_are_kept(
     document: NotebookDocument,
 ) -> None:
-    area = OutputArea(10)
+    area = OutputArea(12)
     area.start(document, CELL)
-    for part in (stream("0123456789ab"), stream("dropped"), display("dropped", "")):
+    for part in (stream("0123456789ab"), stream("c")):
         area.apply(part)
+    assert area.omitted == 0
+    area.apply(stream("dropped"))
+    assert area.omitted == len("dropped")
+    dropped = display("dropped")
+    area.apply(dropped)
+    assert area.omitted == len("dropped") + size_of(dropped["content"])
     area.apply(message("error", ename="E", evalue="e", traceback=["t"]))
     area.finish(document)
     first, note, error = shown(document)
-    assert first["text"] == "0123456789ab" and error["ename"] == "E"
-    assert "max_document_output_bytes" in note["text"] and area.omitted > len("dropped")
+    assert first == stream_output("0123456789abc") and error["ename"] == "E"
+    assert note == stream_output(CUT_SHORT.format(0.000012), "stderr")
+
+
+def test_a_run_that_clears_its_outputs_has_room_again(
+    document: NotebookDocument,
+) -> None:
+    area = OutputArea(2)
+    area.start(document, CELL)
+    for part in (stream("0123"), stream("dropped"), message("clear_output"), stream("new")):
+        area.apply(part)
+    assert area.omitted == 0
+    written_out(document, area, 1_000)
+    assert area.outputs == [stream_output("new")]
 
 
 def terminal(text: str) -> str:
