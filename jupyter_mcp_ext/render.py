@@ -65,7 +65,7 @@ def outline(cells: Sequence[Cell], notes: Mapping[str, str] | None = None) -> st
         kind = f"In[{cell.execution_count}]" if ran else _kind(cell)
         head = f"{indent}{cell.label} {kind} {', '.join(filter(None, facts))}"
         head = printable(head.rstrip())
-        room = max(OUTLINE_LINE_BYTES - len(f"{head}: ".encode(errors="replace")), 10)
+        room = max(OUTLINE_LINE_BYTES - len(f"{head}: ".encode()), 10)
         note = f"  ({notes[cell.id]})" if notes and cell.id in notes else ""
         lines.append(f"{head}: {_cut(first, room) if first else 'empty'}{note}")
     return encodable("\n".join(lines))
@@ -305,15 +305,15 @@ def _length(cell: Cell) -> str:
 
 def _first_line(cell: Cell) -> str:
     """The first line that says what the cell does; a comment only where there is no code."""
-    lines = [line for line in map(str.strip, cell.source[:4_000].split("\n")) if line]
+    lines = [line for line in map(str.strip, cell.source[:4_000].split("\n")) if line] or [""]
     if cell.type == "code":
-        return next((line for line in lines if not line.startswith("#")), "".join(lines[:1]))
-    return "".join(lines[:1])
+        return next((line for line in lines if not line.startswith("#")), lines[0])
+    return lines[0]
 
 
 def _cut(line: str, max_bytes: int) -> str:
     line = printable(line.replace("\t", " "))
-    encoded = line.encode(errors="replace")
+    encoded = line.encode()
     if len(encoded) <= max_bytes:
         return line
     return encoded[: max_bytes - 3].decode(errors="ignore").rstrip() + "…"

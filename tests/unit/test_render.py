@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
+from datetime import datetime
 from io import BytesIO
 from time import process_time
 from typing import Any
@@ -19,6 +20,7 @@ from jupyter_mcp_ext.cell import Cell
 from jupyter_mcp_ext.kernel_facts import KernelFacts
 from jupyter_mcp_ext.links import cell_link
 from jupyter_mcp_ext.output_blocks import Limits
+from jupyter_mcp_ext.records import Record, RecordedRun
 from jupyter_mcp_ext.text import duration, markup_lines, terminal_lines
 
 LIMITS = Limits()
@@ -581,6 +583,88 @@ def test_a_line_of_the_outline_stays_one_short_line() -> None:
     assert all(len(line.encode()) <= 64 for line in shown)
 
 
+def first_line(source: str) -> str:
+    return render.outline([code(source, execution_count=1)])
+
+
+def test_a_line_of_the_outline_is_cut_at_its_bound_between_characters() -> None:
+    head = "[0] cell0000 In[1] ok: "
+    room = render.OUTLINE_LINE_BYTES - len(head)
+    assert first_line("x" * room) == head + "x" * room
+    assert first_line("x" * (room + 1)) == head + "x" * (room - 3) + "…"
+    assert first_line("é" * room) == head + "é" * ((room - 3) // 2) + "…"
+    assert first_line("x" * (room - 5) + "    " + "y" * 9) == head + "x" * (room - 5) + "…"
+
+
+def test_some_of_the_source_is_outlined_below_the_longest_facts() -> None:
+    outputs = (stream("x"), display(text_plain="1"), error("ModuleNotFoundError", "", []))
+    line = render.outline([code("0123456789abc", outputs=outputs)])
+    assert line.endswith(": 0123456…") and len(line) > render.OUTLINE_LINE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [("# one\n# two", "# one"), ("a\tb", "a b"), ("\n \n  x", "x"), ("\n", "empty")],
+)
+def test_the_outline_shows_the_first_line_that_says_something(source: str, shown: str) -> None:
+    assert first_line(source).partition("ok: ")[2] == shown
+
+
+def test_a_text_has_no_run_state_but_code_has() -> None:
+    failed, output = error("E", "", []), stream("x")
+    states = [
+        (code("x"), "never run"),
+        (code("x", execution_count=0), "ok"),
+        (code("x", outputs=(output,)), "ok"),
+        (code("x", outputs=(output, failed)), "error"),
+        (code("x", outputs=(failed,), is_stale=True), "stale"),
+        (code("x", is_stale=True, execution_state="running"), "running"),
+        (markdown("x"), ""),
+    ]
+    assert [render.run_state(cell) for cell, _ in states] == [state for _, state in states]
+
+
+def test_a_source_that_the_outline_shows_whole_is_known() -> None:
+    cells = [code("x = 1"), code("y\nz", 1), code("long" * 50, 2), code("noted", 3), code("", 4)]
+    outline = render.outline(cells, {"cell0003": "edited by Ada"})
+    assert render.whole_in(outline, cells) == [cells[0], cells[3]]
+    assert render.whole_in(outline, cells[:1]) == cells[:1]
+
+
+@pytest.mark.parametrize("max_chars", range(0, 260, 3))
+def test_sources_that_are_shown_whole_are_known(max_chars: int) -> None:
+    cells = [code(str(n) * 50 + "\n" + str(n) * 9, n) for n in range(1, 4)] + [code("end", 4)]
+    limits = Limits(max_source_chars=max_chars)
+    shown = render.sources(cells, limits)
+    known = render.whole(cells, limits)
+    assert known == cells[: len(known)]
+    assert all(f"lines\n{cell.source}" in f"{shown}\n" for cell in known if cell.position < 4)
+    if len(known) < len(cells):
+        assert f"\n{cells[len(known)].source}\n" not in f"{shown}\n"
+
+
+def test_an_empty_cell_is_a_header() -> None:
+    (block,) = render.cell(code(""), LIMITS)
+    assert block == TextContent(type="text", text="[0] cell0000 code never run, 0 lines")
+
+
+def test_what_fits_exactly_is_shown() -> None:
+    cells = [code("0123456789"), code("")]
+    header = "[0] cell0000 code never run, 1 line"
+    assert render.sources(cells[:1], Limits(max_source_chars=10)) == f"{header}\n0123456789"
+    used = len(header) + 11
+    assert "1 cell with 0 characters" in render.sources(cells, Limits(max_source_chars=used))
+    assert "omitted" not in render.sources(cells, Limits(max_source_chars=used + 1))
+    last = code("x" * 200, 1)
+    for room, is_shown in ((39, False), (40, True)):
+        shown = render.sources([cells[0], last], Limits(max_source_chars=used + room))
+        assert ("[1] cell0001" in shown) is is_shown
+    short = code("y" * 20, 1)
+    for room, is_shown in ((19, False), (20, True)):
+        shown = render.sources([cells[0], short], Limits(max_source_chars=used + room))
+        assert ("[1] cell0001" in shown) is is_shown
+
+
 def test_a_thousand_cells_are_outlined_in_a_moment() -> None:
     outputs = (stream("x" * 100), error("E", "e", ZERO_DIVISION), display(text_plain="1"))
     cells = [code(f"a = {i}\nb", i, outputs=outputs) for i in range(1_000)]
@@ -648,9 +732,123 @@ def test_a_full_reading_shares_one_budget_and_names_the_call_for_each_cut_cell()
     assert "[1] cell0001 code ok, 1 line\nb\nstdout:\n| x\n[2] " in block.text
 
 
+def test_a_full_reading_names_the_call_for_cells_that_do_not_fit() -> None:
+    cells = [code("x" * 50, number) for number in range(3)]
+    (block,) = render.full(cells, Limits(max_source_chars=60))
+    assert isinstance(block, TextContent)
+    assert block.text.split("\n")[2:] == [
+        "… 2 cells with 100 characters of source omitted; to read on:"
+        ' read_notebook(view="full", cells="1-2")'
+    ]
+
+
+def test_one_cell_names_the_call_that_shows_more_of_its_outputs() -> None:
+    long = stream("\n".join(map(str, range(9_999))))
+    (block,) = render.cell(code("x", outputs=(long,)), LIMITS)
+    assert isinstance(block, TextContent)
+    assert block.text.endswith(
+        '\n… to see what was omitted: read_cell(cell="cell0000", max_chars=...)'
+    )
+
+
+def test_outputs_name_no_call_unless_there_is_one() -> None:
+    long = stream("\n".join(map(str, range(9_999))))
+    assert "to see" not in "\n".join(lines(long))
+    (block,) = render.outputs([long], LIMITS)
+    assert isinstance(block, TextContent) and "to see" not in block.text
+
+
+# Files, kernels, variables and records
+
+
+def test_a_file_is_its_path_its_extent_and_its_lines() -> None:
+    assert render.file("a.py", "x\n\ny\n", LIMITS, 0, None) == "a.py, 3 lines\nx\n\ny"
+    assert render.file("a.py", "x", LIMITS, 0, None, "UTF-8") == "a.py, 1 line, UTF-8\nx"
+    assert render.file("a.py", "", LIMITS, 0, None) == "a.py, 0 lines"
+    assert render.file("a\n.py", "", LIMITS, 0, None) == "a\ufffd.py, 0 lines"
+
+
+def test_a_part_of_a_file_says_which_and_how_to_read_on() -> None:
+    text = "".join(f"line{number}\n" for number in range(9))
+    assert render.file("a.py", text, LIMITS, 2, 2) == "a.py, lines 2-3 of 9\nline2\nline3"
+    assert render.file("a.py", text, Limits(max_source_chars=17), 1, None, "old").split("\n") == [
+        "a.py, lines 1-3 of 9, old",
+        "line1",
+        "line2",
+        "line3",
+        '… 5 lines omitted; to read on: read_file(path="a.py", offset=4)',
+    ]
+
+
+VARIABLE = {"name": "df", "type": "DataFrame", "extent": "3x2", "size": 1_000, "text": "a b"}
+
+
+def test_a_variable_is_one_line_and_small_ones_tell_no_size() -> None:
+    small = VARIABLE | {"name": "x", "type": "int", "extent": "", "size": 999, "text": "1"}
+    listing = {"variables": [VARIABLE, small], "omitted": 0}
+    assert render.variables(listing, LIMITS).split("\n") == [
+        "| df  DataFrame  3x2  1.0 kB  a b",
+        "| x  int  1",
+    ]
+    assert render.variables({"variables": [], "omitted": 0}, LIMITS) == "no variables"
+    assert render.variables(listing | {"omitted": 2}, LIMITS).split("\n")[2:] == [
+        "… 2 variables omitted; pattern= narrows them down"
+    ]
+
+
+def test_variables_and_details_keep_to_the_bound_of_outputs() -> None:
+    listing = {"variables": [VARIABLE | {"name": f"x{n}"} for n in range(99)], "omitted": 0}
+    for limit in (300, 600):
+        limits = Limits(max_output_chars=limit)
+        facts = VARIABLE | {"details": [f"detail {n}" for n in range(999)]}
+        for shown in (render.variables(listing, limits), render.variable(facts, limits)):
+            assert limit - 120 < len(shown) <= limit and "omitted" in shown
+
+
+def test_the_details_of_a_variable_are_lines_as_a_terminal_shows_them() -> None:
+    facts = VARIABLE | {"details": ["one\ntwo", "\x1b[31mred\x1b[0m \ud800"]}
+    assert render.variable(facts, LIMITS).split("\n") == [
+        "| df  DataFrame  3x2  1.0 kB  a b",
+        "| one",
+        "| two",
+        "| red \ufffd",
+    ]
+
+
+def test_recorded_runs_have_number_status_time_and_code() -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5).timestamp()
+    runs = (
+        RecordedRun(3, "x = 1\nx", "ok", at),
+        RecordedRun(4, "\ud8001/0", "error", at, is_lost=True),
+    )
+    assert render.recorded(Record("work", runs), LIMITS).split("\n") == [
+        "2 runs recorded on 'work'",
+        "3  status: ok  2026-01-02 03:04",
+        "| x = 1",
+        "| x",
+        "4  status: error  2026-01-02 03:04  lost",
+        "| \ufffd1/0",
+    ]
+    assert render.recorded(Record("new"), LIMITS) == "0 runs recorded on 'new'"
+
+
+def test_recorded_runs_share_the_bound_of_sources() -> None:
+    code = "\n".join(map(str, range(9_999)))
+    for number, most in ((1, 2_000), (4, 500), (100, 80)):
+        runs = tuple(RecordedRun(n, code, "ok", 0) for n in range(number))
+        shown = render.recorded(Record("work", runs), Limits(max_source_chars=2_000))
+        assert shown.count("omitted") == number
+        assert most // 2 < (len(shown) - 30) // number - 31 <= most
+
+
 def test_a_kernel_is_one_line() -> None:
-    model = {"name": "python3", "id": "0a1b", "execution_state": "idle", "notebooks": ["a.ipynb"]}
-    assert render.kernel(model) == "python3 0a1b idle, notebooks: a.ipynb"
+    model: dict[str, Any] = {"name": "python3", "id": "0a1b"}
+    assert render.kernel(model) == "python3 0a1b unknown"
+    model |= {"execution_state": "idle", "notebooks": ["a.ipynb", "b.ipynb"]}
+    assert render.kernel(model) == "python3 0a1b idle, notebooks: a.ipynb, b.ipynb"
+    assert render.kernel(model | {"given_name": "work", "notebooks": []}) == (
+        "work: python3 0a1b idle"
+    )
 
 
 def test_what_is_known_of_a_kernel_is_one_line() -> None:
