@@ -35,6 +35,7 @@ from .readings import Readings
 from .room import NotebookRooms
 from .runs import Run
 from .starts import Spawn
+from .text import encodable
 
 START_SECONDS = 0.5
 """How long a run that was just sent may take to begin, before it counts as waiting."""
@@ -327,7 +328,7 @@ def _set_next_inputs(payloads: Sequence[Message], cell_id: str, document: Notebo
     """Put the texts that a run has for its front end (as `%load` does) into the notebook."""
     for payload in payloads:
         if payload.get("source") == "set_next_input":
-            text = str(payload.get("text", ""))
+            text = encodable(str(payload.get("text", "")))
             if payload.get("replace"):
                 document.replace_source(cell_id, text)
             else:

@@ -16,7 +16,7 @@ from mcp_types import ImageContent, ResourceLink, TextContent
 
 from .images import UnusableImage
 from .output_parts import OutputPart, format_size, part_of, summary
-from .text import count, excerpt, narrow_table, quoted_length
+from .text import count, encodable, excerpt, narrow_table, quoted_length
 
 if find_spec("PIL"):
     from .scaling import fit_image
@@ -172,8 +172,3 @@ def to_blocks(items: Iterable[Item]) -> list[Block]:
 
 def _text_block(texts: Iterable[str]) -> TextContent:
     return TextContent(type="text", text=encodable("\n".join(texts)))
-
-
-def encodable(text: str) -> str:
-    """The text without lone surrogates, which would break the answer when it is sent."""
-    return text.encode(errors="replace").decode()

@@ -13,6 +13,7 @@ from .channels import Message
 from .journal import Origin
 from .notebook import NotebookDocument
 from .stream_text import StreamText
+from .text import encodable
 
 Output = dict[str, Any]
 """An nbformat output. The text of a stream is one string."""
@@ -84,14 +85,14 @@ class OutputArea:
             if not self._clear_before_next:
                 self._clear()
         elif kind == "execute_input":
-            self.execution_count = content.get("execution_count")
+            self.execution_count = _count(content)
         elif kind == "update_display_data":
             self.update_display(content)
         elif kind in OUTPUT_TYPES:
             if self._clear_before_next:
                 self._clear_before_next = False
                 self._clear()
-            self._add(kind, content)
+            self._add(kind, shareable(content))
 
     def update_display(self, content: Message) -> bool:
         """Show new data in each output that was displayed under the same display id.
@@ -101,7 +102,7 @@ class OutputArea:
         indexes = self._display_ids.get(_display_id(content), [])
         for index in indexes:
             before = size_of(self._outputs[index])
-            self._outputs[index] |= _data(content)
+            self._outputs[index] |= _data(shareable(content))
             self.size += size_of(self._outputs[index]) - before
             self._redo_from(index)
         return bool(indexes)
@@ -279,8 +280,38 @@ def _data(content: Message) -> Output:
 def _fields(kind: str, content: Message) -> Output:
     if kind == "error":
         return {name: content[name] for name in ("ename", "evalue", "traceback")}
-    count = {"execution_count": content["execution_count"]} if kind == "execute_result" else {}
+    count = {"execution_count": _count(content)} if kind == "execute_result" else {}
     return _data(content) | count
+
+
+def _count(content: Message) -> int | None:
+    count = shareable(content.get("execution_count"))
+    return count if isinstance(count, int) else None
+
+
+def shareable(value: Any) -> Any:
+    """What a kernel sent as a document can hold it.
+
+    On lone surrogates, which JavaScript has, and integers of more than 64 bits, Yjs panics: that
+    ends more than this run.
+    """
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, Mapping):
+        return {encodable(name): shareable(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [*map(shareable, value)]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return _as_float(value)
+    return value
+
+
+def _as_float(value: int) -> float | None:
+    # As JavaScript reads it.
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def size_of(value: Any) -> int:

@@ -16,12 +16,12 @@ from mcp_types import ResourceLink
 
 from .cell import Cell
 from .kernel_facts import KernelFacts
-from .output_blocks import Block, Item, Limits, encodable, fitted, to_blocks
+from .output_blocks import Block, Item, Limits, fitted, to_blocks
 from .output_parts import format_size, is_error, summary
 from .ranges import ranges
 from .records import Record
 from .search import Found, Match
-from .text import count, duration, excerpt, printable, quote, terminal_lines
+from .text import count, duration, encodable, excerpt, printable, quote, terminal_lines
 
 RunSection = tuple[str, Sequence[Any], str, ResourceLink | None]
 """What is said of a run, its outputs, the call that shows more, and where they are whole."""

@@ -29,8 +29,9 @@ from .cell import Cell
 from .errors import InvalidRequest, NotANotebook, NotFound
 from .headers import header_of
 from .links import CELL_TEMPLATE, NOTEBOOK_TEMPLATE, TEXT_TYPE, parse_uri, uri_of
-from .output_blocks import Block, encodable
+from .output_blocks import Block
 from .sending import MAX_ANSWER_BYTES, sendable
+from .text import encodable
 from .tools.toolset import Services, rendered
 
 PAGE = 100

@@ -109,6 +109,11 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("\ufffd", text)
 
 
+def encodable(text: str) -> str:
+    """The text without lone surrogates, which can neither be sent nor kept."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
 def quoted_length(lines: Sequence[str]) -> int:
     """Characters that all `lines` take when quoted."""
     return sum(map(len, lines)) + len(lines) * (len(QUOTE) + 1)

@@ -34,6 +34,8 @@ class ScriptedKernel:
         """The execute requests that it has begun with."""
         self.answers: list[str] = []
         """What its `input()`s were given."""
+        self.payload: list[dict[str, Any]] = []
+        """What the front end is asked to do at the end of the present run."""
         self._heard = Event()
         self._handlers: Mapping[Any, Callable[[Any], None]] = {}
         self._queue: deque[dict[str, Any]] = deque()
@@ -144,11 +146,12 @@ class ScriptedKernel:
         self.publish(request, "status", execution_state="busy")
         code = request["content"]["code"]
         self.publish(request, "execute_input", code=code, execution_count=self._count)
-        reply: dict[str, Any] = {"status": "ok", "payload": []}
+        self.payload = []
+        reply: dict[str, Any] = {"status": "ok", "payload": self.payload}
         try:
             for line in code.split("\n"):
                 word, _, text = line.partition(" ")
-                yield from getattr(self, f"_{word}")(request, text, reply)
+                yield from getattr(self, f"_{word}")(request, text)
         except (KeyboardInterrupt, RuntimeError) as error:
             failure = {"ename": type(error).__name__, "evalue": str(error), "traceback": []}
             self.publish(request, "error", **failure)
@@ -156,15 +159,15 @@ class ScriptedKernel:
         self._say("shell", request, "execute_reply", reply)
         self.publish(request, "status", execution_state="idle")
 
-    def _print(self, request: Any, text: str, reply: Any) -> Iterator[None]:
+    def _print(self, request: Any, text: str) -> Iterator[None]:
         self.publish(request, "stream", name="stdout", text=text)
         yield from ()
 
-    def _show(self, request: Any, text: str, reply: Any) -> Iterator[None]:
+    def _show(self, request: Any, text: str) -> Iterator[None]:
         self._display(request, "display_data", text)
         yield from ()
 
-    def _update(self, request: Any, text: str, reply: Any) -> Iterator[None]:
+    def _update(self, request: Any, text: str) -> Iterator[None]:
         self._display(request, "update_display_data", text)
         yield from ()
 
@@ -172,24 +175,24 @@ class ScriptedKernel:
         data, transient = {"text/plain": text}, {"display_id": "d"}
         self.publish(request, kind, data=data, metadata={}, transient=transient)
 
-    def _next(self, request: Any, text: str, reply: Any) -> Iterator[None]:
-        reply["payload"] += [{"source": "page"}, {"source": "set_next_input", "text": text}]
+    def _next(self, request: Any, text: str) -> Iterator[None]:
+        self.payload += [{"source": "page"}, {"source": "set_next_input", "text": text}]
         yield from ()
 
-    def _replace(self, request: Any, text: str, reply: Any) -> Iterator[None]:
-        reply["payload"].append({"source": "set_next_input", "text": text, "replace": True})
+    def _replace(self, request: Any, text: str) -> Iterator[None]:
+        self.payload.append({"source": "set_next_input", "text": text, "replace": True})
         yield from ()
 
-    def _wait(self, request: Any, text: str, reply: Any) -> Iterator[None]:
+    def _wait(self, request: Any, text: str) -> Iterator[None]:
         yield
 
-    def _input(self, request: Any, text: str, reply: Any) -> Iterator[None]:
+    def _input(self, request: Any, text: str) -> Iterator[None]:
         if not request["content"]["allow_stdin"]:
             raise RuntimeError("nobody can be asked")
         self._say("stdin", request, "input_request", {"prompt": text, "password": False})
         yield
 
-    def _fail(self, request: Any, text: str, reply: Any) -> Iterator[None]:
+    def _fail(self, request: Any, text: str) -> Iterator[None]:
         raise RuntimeError(text)
 
 

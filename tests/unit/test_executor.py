@@ -519,6 +519,22 @@ async def test_code_on_a_named_kernel_is_recorded(house: House) -> None:
 # What comes of a run later
 
 
+async def test_output_that_no_document_can_hold_as_it_is_harms_nothing(house: House) -> None:
+    execution = house.cell("wait")
+    await house.begun(execution)
+    request, data = house.kernel.requests[0], {"application/json": {"id": 2**64}}
+    house.kernel.publish(request, "stream", name="stdout", text="half \ud83d")
+    house.kernel.publish(request, "display_data", data=data)
+    house.kernel.payload.append({"source": "set_next_input", "text": "new \ud83d"})
+    house.kernel.release()
+    assert await ended(execution) == ["ok"] and execution.notes == []
+    cell = house.document.cell(0)
+    assert (cell.execution_state, cell.execution_count) == ("idle", 1)
+    assert cell.outputs[0]["text"] == "half ?"
+    assert cell.outputs[1]["data"] == {"application/json": {"id": 2.0**64}}
+    assert house.document.cell(1).source == "new ?"
+
+
 async def test_output_that_comes_after_the_end_is_in_the_notebook_soon(house: House) -> None:
     assert await ended(house.cell("print 1")) == ["ok"]
     house.kernel.publish(house.kernel.requests[0], "stream", name="stdout", text="late")

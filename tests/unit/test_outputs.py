@@ -14,7 +14,7 @@ from jupyter_mcp_ext import stream_text
 from jupyter_mcp_ext.agent import NOBODY, Author
 from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import NotebookDocument
-from jupyter_mcp_ext.outputs import CUT_SHORT, OutputArea, size_of
+from jupyter_mcp_ext.outputs import CUT_SHORT, OutputArea, shareable, size_of
 from jupyter_mcp_ext.stream_text import StreamText
 
 CELL = "cell0001"
@@ -340,6 +340,50 @@ def test_messages_that_are_no_output_are_ignored(area: OutputArea) -> None:
     assert not area.has_changes and area.outputs == []
 
 
+@pytest.mark.parametrize(
+    ("sent", "held"),
+    [
+        ("é😀", "é😀"),
+        ("a\ud83d", "a?"),
+        ({"\udc00": ["\ud800", {"n": 1}]}, {"?": ["?", {"n": 1}]}),
+        ((2**63 - 1, -(2**63), True, None), [2**63 - 1, -(2**63), True, None]),
+        ([2**63, -(2**63) - 1], [2.0**63, -(2.0**63)]),
+        (10**400, None),
+    ],
+)
+def test_what_a_kernel_sends_is_made_what_a_document_can_hold(sent: Any, held: Any) -> None:
+    assert repr(shareable(sent)) == repr(held)
+
+
+def test_outputs_and_updates_that_no_document_can_hold_are_written_all_the_same(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    data = {"application/json": ["\ud83d", 2**64]}
+    held = {"application/json": ["?", 2.0**64]}
+    area.apply(message("display_data", data=data, metadata=data, transient={"display_id": "x"}))
+    area.apply(stream("\ud83d"))
+    area.write(document)
+    output = {"output_type": "display_data", "data": held, "metadata": held}
+    assert shown(document) == [output, stream_output("?")]
+    area.update_display({"data": data | {"text/plain": "\ud83d"}, "transient": {"display_id": "x"}})
+    area.write(document)
+    assert shown(document)[0]["data"] == held | {"text/plain": "?"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "held"), [(7, 7), (None, None), ("7", None), ([], None), (2**64, None)]
+)
+def test_an_execution_count_is_a_number_or_unknown(
+    document: NotebookDocument, area: OutputArea, sent: Any, held: int | None
+) -> None:
+    area.apply(message("execute_input", execution_count=sent))
+    area.apply(message("execute_result", data={}, execution_count=sent))
+    area.apply(message("execute_result", data={}))
+    area.finish(document)
+    assert document.cell(CELL).execution_count == held
+    assert [output["execution_count"] for output in shown(document)] == [held, None]
+
+
 TEXT = st.text(alphabet="aé😀\n\r\b", max_size=8)
 MESSAGES = st.one_of(
     st.builds(stream, TEXT, st.sampled_from(["stdout", "stderr"])),
@@ -487,7 +531,7 @@ def test_output_beyond_the_bound_is_dropped_with_one_note_and_errors_are_kept(
         area.apply(part)
     assert area.omitted == 0
     area.apply(stream("dropped"))
-    assert area.omitted == len("dropped")
+    assert area.omitted == len("dropped") and len(area.outputs) == 2
     dropped = display("dropped")
     area.apply(dropped)
     assert area.omitted == len("dropped") + size_of(dropped["content"])
