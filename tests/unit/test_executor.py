@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from anyio import Event, create_task_group, fail_after, sleep_forever
+from anyio import Event, create_task_group, fail_after, sleep_forever, wait_all_tasks_blocked
 from jupyter_ydoc import YNotebook
 from pycrdt import Awareness
 
@@ -33,6 +33,7 @@ from jupyter_mcp_ext.executions import Executions
 from jupyter_mcp_ext.executor import Executor
 from jupyter_mcp_ext.loss_notes import LossNotes
 from jupyter_mcp_ext.notebook import NotebookDocument
+from jupyter_mcp_ext.output_writer import NOT_WRITTEN
 from jupyter_mcp_ext.people import AGENT_FIELD
 from jupyter_mcp_ext.presence import Presence
 from jupyter_mcp_ext.readings import Readings
@@ -54,14 +55,14 @@ class Rooms:
 
     @asynccontextmanager
     async def reopen(self, document: NotebookDocument) -> AsyncIterator[NotebookDocument]:
-        async with self.open(document.path) as document:
+        async with self.open(self.path or document.path) as document:
             yield document
 
     @asynccontextmanager
     async def open(self, path: str) -> AsyncIterator[NotebookDocument]:
-        if self.path is None:
+        if path != self.path:
             raise NotebookNotFound(path, "it was deleted")
-        self.document.path = self.path
+        self.document.path = path
         self.leases += 1
         try:
             yield self.document
@@ -84,6 +85,8 @@ class Kernels:
         self.connections = self
         self.paths: set[str] = set()
         self.started: list[tuple[str, str]] = []
+        self.may_start = Event()
+        self.may_start.set()
         self.name = ""
 
     async def attached(self, path: str) -> KernelConnection | None:
@@ -91,6 +94,7 @@ class Kernels:
 
     async def attached_to(self, path: str, kernelspec: str) -> KernelConnection:
         self.started.append((path, kernelspec))
+        await self.may_start.wait()
         self.paths.add(path)
         return self.connection
 
@@ -118,7 +122,7 @@ class House:
         self.ynotebook.set({"cells": [], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
         self.ynotebook.ycells.clear()  # An empty notebook was given an empty cell.
         self.ynotebook.awareness = Awareness(self.ynotebook.ydoc)
-        self.settled = 0
+        self.is_broken = False
         self.document = NotebookDocument(self.ynotebook, "a.ipynb", self._settle)
         self.document.file_id = "file"
         self.rooms: Any = Rooms(self.document)
@@ -135,7 +139,8 @@ class House:
         )
 
     async def _settle(self) -> None:
-        self.settled += 1
+        if self.is_broken:
+            raise OSError("the disk is full")
 
     def cell(self, source: str, **more: Any) -> Execution:
         """A run of a new cell at the end."""
@@ -202,10 +207,8 @@ async def ended(*executions: Execution) -> list[str]:
 async def test_a_run_of_a_cell_is_in_the_notebook_and_is_the_agents(house: House) -> None:
     execution = house.cell("print 1\nwait\nprint 2")
     mark = house.document.journal.mark
-    assert (execution.id, execution.status, execution.label) == (
-        *("r1", "queued"),
-        f"[0] {execution.cell_id}",
-    )
+    assert (execution.id, execution.status, execution.path) == ("r1", "queued", "a.ipynb")
+    assert execution.label == f"[0] {execution.cell_id}"
     await house.begun(execution)
     assert house.rooms.leases == 1
     house.kernel.release()
@@ -236,6 +239,34 @@ async def test_a_kernel_that_the_notebook_has_is_used(house: House) -> None:
     house.kernels.paths.add("a.ipynb")
     assert await ended(house.cell("print 1"), house.code("print 2")) == ["ok", "ok"]
     assert house.kernels.started == []
+
+
+async def test_code_runs_on_the_kernel_of_a_notebook_that_cannot_be_opened(house: House) -> None:
+    house.kernels.paths.add("a.ipynb")
+    house.rooms.path = None
+    assert await ended(house.code("print 1")) == ["ok"]
+
+
+async def test_who_comes_later_waits_for_the_start_of_the_kernel_too(house: House) -> None:
+    house.kernels.may_start = Event()
+    runs = [house.cell("print 1"), house.code("print 2"), house.cell("print 3")]
+    assert await ended(house.executor.submit_code("print 0", kernel="k1")) == ["ok"]
+    assert len(house.kernels.started) == 1
+    house.kernels.may_start.set()
+    assert await ended(*runs) == ["ok"] * 3
+    assert house.kernel.codes == [f"print {number}" for number in range(4)]
+
+
+async def test_a_notebook_that_fails_does_not_end_its_runs(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    execution = house.cell("print 1\nwait\nprint 2")
+    await house.begun(execution)
+    house.is_broken = True
+    house.kernel.release()
+    assert await ended(execution) == ["ok"] and texts(execution.outputs) == ["12"]
+    assert execution.notes == [NOT_WRITTEN]
+    assert "the disk is full" in caplog.text
 
 
 async def test_a_notebook_that_was_moved_runs_where_it_is(house: House) -> None:
@@ -313,9 +344,11 @@ async def test_a_cell_that_somebody_changed_in_the_queue_is_not_run(house: House
     cell = house.document.cell(0)
     execution = house.executor.submit_cell(house.document, cell, AGENT)
     change(house)
-    with pytest.raises(SourceConflict):
-        await execution.wait(5)
-    assert (execution.status, house.kernel.codes) == ("cancelled", [])
+    refused = house.executor.submit_cells(house.document, [cell], AGENT, stop_on_error=True)
+    for each in (execution, *refused.executions):
+        with pytest.raises(SourceConflict):
+            await each.wait(5)
+        assert (each.status, house.kernel.codes) == ("cancelled", [])
     insisting = house.executor.submit_cell(house.document, cell, AGENT, overwrite_changes=True)
     batch = house.executor.submit_cells(
         house.document, [cell], AGENT, stop_on_error=True, overwrite_changes=True
@@ -385,7 +418,8 @@ async def test_code_leaves_no_trace_in_notebook_and_history(house: House) -> Non
 
 
 async def test_code_runs_on_a_kernel_of_no_notebook(house: House) -> None:
-    assert await ended(house.executor.submit_code("print 1", kernel="k1")) == ["ok"]
+    execution = house.executor.submit_code("print 1", kernel="k1")
+    assert execution.path == "" and await ended(execution) == ["ok"]
     with pytest.raises(KernelNotFound):
         await house.executor.submit_code("print 1", kernel="other").wait(5)
 
@@ -468,6 +502,20 @@ async def test_what_the_kernel_has_queued_behind_others_stays_queued(
     assert await ended(queued) == ["ok"]
 
 
+async def test_what_begins_while_it_is_interrupted_ends(house: House) -> None:
+    await ended(house.cell("print 1"))
+    house.kernel.run_by_somebody_else("wait")
+    queued = house.cell("wait")
+    with fail_after(5):
+        while not queued.is_submitted:
+            await house.kernel.hear()
+        async with create_task_group() as tasks:
+            tasks.start_soon(house.executor.interrupt, queued)
+            await wait_all_tasks_blocked()
+            house.kernel.release()
+    assert await ended(queued) == ["interrupted"]
+
+
 async def test_a_kernel_that_does_not_stop_is_told(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -526,13 +574,14 @@ async def test_output_that_no_document_can_hold_as_it_is_harms_nothing(house: Ho
     house.kernel.publish(request, "stream", name="stdout", text="half \ud83d")
     house.kernel.publish(request, "display_data", data=data)
     house.kernel.payload.append({"source": "set_next_input", "text": "new \ud83d"})
+    house.kernel.payload.append({"source": "set_next_input"})
     house.kernel.release()
     assert await ended(execution) == ["ok"] and execution.notes == []
     cell = house.document.cell(0)
     assert (cell.execution_state, cell.execution_count) == ("idle", 1)
     assert cell.outputs[0]["text"] == "half ?"
     assert cell.outputs[1]["data"] == {"application/json": {"id": 2.0**64}}
-    assert house.document.cell(1).source == "new ?"
+    assert [cell.source for cell in house.document.cells()[1:]] == ["", "new ?"]
 
 
 async def test_output_that_comes_after_the_end_is_in_the_notebook_soon(house: House) -> None:
@@ -613,19 +662,23 @@ async def test_what_a_run_asks_for_can_be_answered(house: House, kind: str) -> N
     assert house.kernel.answers == ["Ada"]
 
 
-@pytest.mark.parametrize("kind", ["cell", "code"])
+@pytest.mark.parametrize("kind", ["cell", "cells", "code"])
 async def test_a_run_asks_nobody_unless_somebody_can_be_asked(house: House, kind: str) -> None:
-    execution = getattr(house, kind)("input name?")
+    if kind == "cells":
+        cell = house.document.insert_cell("input name?")
+        batch = house.executor.submit_cells(house.document, [cell], AGENT, stop_on_error=True)
+        execution = batch.executions[0]
+    else:
+        execution = getattr(house, kind)("input name?")
     assert await ended(execution) == ["error"]
     assert texts(execution.outputs) == ["nobody can be asked"]
 
 
+@pytest.mark.parametrize("kind", ["cell", "code"])
 async def test_a_run_that_nobody_answers_is_ended(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(inputs, "INPUT_SECONDS", 0.01)
-    for execution in (house.cell("input name?", takes_input=True), house.code("print 1")):
-        await ended(execution)
-    execution = house.executions.get("r1")
-    assert execution.status == "interrupted"
+    execution = getattr(house, kind)("input name?", takes_input=True)
+    assert await ended(execution, house.code("print 1")) == ["interrupted", "ok"]
     assert execution.notes == ["Nobody answered its input() within 0.01 s."]
