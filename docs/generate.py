@@ -1,4 +1,4 @@
-"""Writes `tools.md`, `configuration.md` and the table of rights in `security.md` from the code.
+"""Writes `tools.md`, `configuration.md` and parts of `security.md` and `architecture.md`.
 
 `python docs/generate.py` writes what is stale; with `--check` it only says so, and exits with 1.
 """
@@ -24,8 +24,13 @@ from jupyter_mcp_ext.tools.toolset import Tool, Toolset
 DOCS = Path(__file__).parent
 
 GENERATED = "<!-- Written by `python docs/generate.py`. Change the code, then run it again. -->"
-RIGHTS_BEGIN = "<!-- rights: begin (written by docs/generate.py) -->"
-RIGHTS_END = "<!-- rights: end -->"
+BEGIN = "<!-- {}: begin (written by docs/generate.py) -->"
+END = "<!-- {}: end -->"
+
+LAYERS = DOCS.parent / "tests" / "unit" / "test_layers.py"
+
+CONDITIONS = {"found.path": "for a run of a notebook"}
+"""In words: the conditions of rights that are no argument."""
 
 WORDS = {
     "content": "The whole text.",
@@ -120,14 +125,31 @@ def configuration_page() -> str:
 
 
 def security_page() -> str:
-    """`security.md` with a fresh table of rights; all else in it is written by hand."""
-    text = (DOCS / "security.md").read_text(encoding="utf-8")
-    before, _, rest = text.partition(RIGHTS_BEGIN)
-    _, found, after = rest.partition(RIGHTS_END)
-    assert found, "security.md has lost the marks of its table"
+    """`security.md` with a fresh table of rights."""
     rows = [(f"`{tool.name}`", rights(tool)) for toolset in TOOLSETS for tool in toolset.tools]
-    table = "\n".join(_table(("tool", "rights"), [rows]))
-    return f"{before}{RIGHTS_BEGIN}\n{table}\n{RIGHTS_END}{after}"
+    return _with_part("security.md", "rights", _table(("tool", "rights"), [rows]))
+
+
+def architecture_page() -> str:
+    """`architecture.md` with the layers that the test of them has."""
+    statements = ast.parse(LAYERS.read_text(encoding="utf-8")).body
+    [layers] = [
+        ast.literal_eval(statement.value)
+        for statement in statements
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "LAYERS"
+    ]
+    lines = [", ".join(sorted(layer)) for layer in layers]
+    return _with_part("architecture.md", "layers", ["```text", *lines, "```"])
+
+
+def _with_part(page: str, name: str, lines: list[str]) -> str:
+    """A page in which this part is fresh; all else in it is written by hand."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    begin, end = BEGIN.format(name), END.format(name)
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    assert found, f"{page} has lost the marks of its {name}"
+    return "\n".join([before + begin, *lines, end + after])
 
 
 # Tools
@@ -205,14 +227,15 @@ def _conditional(tool: Tool) -> list[tuple[tuple[str, str], str]]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     found = []
 
-    def visit(node: ast.AST, conditions: tuple[str, ...]) -> None:
+    def visit(node: ast.AST, conditions: tuple[tuple[ast.expr, bool], ...]) -> None:
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "require":
             right = function.__globals__[ast.unparse(node.args[0])]
-            found.append((right, " and ".join(conditions)))
+            words = (_in_words(tool, *condition) for condition in conditions)
+            found.append((right, " and ".join(words)))
         for name, value in ast.iter_fields(node):
             inner = conditions
             if isinstance(node, ast.If) and name in ("body", "orelse"):
-                inner = (*conditions, _in_words(tool, node.test, name == "body"))
+                inner = (*conditions, (node.test, name == "body"))
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, ast.AST):
                     visit(child, inner)
@@ -225,7 +248,8 @@ def _in_words(tool: Tool, test: ast.expr, is_met: bool) -> str:
     text = ast.unparse(test)
     field = tool.arguments.model_fields.get(text)
     if field is None:
-        return f"{'if' if is_met else 'unless'} `{text}`"
+        assert is_met, f"no words for the opposite of {text}"
+        return CONDITIONS[text]
     if isinstance(field.default, bool):
         return f"with `{text}={str(is_met).lower()}`"
     return f"{'with' if is_met else 'without'} `{text}`"
@@ -284,6 +308,7 @@ PAGES = {
     "tools.md": tools_page,
     "configuration.md": configuration_page,
     "security.md": security_page,
+    "architecture.md": architecture_page,
 }
 
 

@@ -11,7 +11,6 @@ from anyio import sleep
 from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from jupyter_server.utils import url_path_join
 
 from .attendance import Attendance
 from .audit import Audit
@@ -19,6 +18,7 @@ from .checkpoint_store import CheckpointStore
 from .checkpoints import Checkpoints
 from .collaboration import Collaboration
 from .contents import Contents
+from .entrance import announcement
 from .environments import Environments
 from .executions import Executions
 from .executor import Executor
@@ -144,10 +144,7 @@ class MCPExtension(Settings, ExtensionApp):
         self._tasks.spawn(self._presence.keep_shown, "presence")
         self._tasks.spawn(Keeper(self._kernels, self.log).run, "keeper")
         stop_in_order(serverapp)
-        self.log.info(
-            "Agents connect at %s: open it in a browser, or run `jupyter mcp config`",
-            url_path_join(serverapp.connection_url, "mcp"),
-        )
+        self.log.info("%s", announcement(serverapp, os.environ))
 
     async def stop_extension(self) -> None:
         if not self._is_set_up:

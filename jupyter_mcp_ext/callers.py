@@ -21,13 +21,18 @@ def agent_of(handler: Any, client: Any) -> Agent:
     name, title = (
         ("", "") if client is None else (client.client_info.name, client.client_info.title)
     )
-    who = [headers.get("Mcp-Session-Id", ""), login or str(user.username), name]
+    who = [login or str(user.username), name]
     return Agent(
-        id=sha256("\0".join(who).encode()).hexdigest()[:16],  # Others may see it.
+        id=_digest(headers.get("Mcp-Session-Id", ""), *who),  # Others may see it.
         name=printable((title or _in_words(name))[:MAX_NAME_CHARS]),
         # A token without a Hub is a user with a new name on each request.
         user="" if user.name.startswith("Anonymous ") else printable(user.display_name),
+        client=_digest(*who),
     )
+
+
+def _digest(*words: str) -> str:
+    return sha256("\0".join(words).encode()).hexdigest()[:16]
 
 
 def _in_words(name: str) -> str:

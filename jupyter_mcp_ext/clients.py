@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 SERVER_NAME = "jupyter"
 """Under which clients know the server."""
@@ -32,7 +33,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Client:
-    """Where a client keeps its servers, and how it writes one.
+    """Where a client keeps its servers, and how it writes one. `title` is its name for people.
 
     `file` begins with "~" or "%APPDATA%", or is in the project; it is empty where we know none.
     `type` and `address` are its words for streamable HTTP; without `address` it only starts
@@ -40,6 +41,7 @@ class Client:
     """
 
     name: str
+    title: str
     file: str = ""
     section: str = "mcpServers"
     type: str = ""
@@ -126,25 +128,26 @@ DESKTOP_FILES = {
     "win32": "%APPDATA%/Claude/claude_desktop_config.json",
 }
 
-ANY = Client("any", type="http")
+ANY = Client("any", "Other clients", type="http")
 CLIENTS = {
     client.name: client
     for client in (
         ANY,
-        Client("claude-code", ".mcp.json", type="http"),
+        Client("claude-code", "Claude Code", ".mcp.json", type="http"),
         Client(
             "claude-desktop",
+            "Claude Desktop",
             DESKTOP_FILES.get(sys.platform, "~/.config/Claude/claude_desktop_config.json"),
             address="",
         ),
-        Client("cline", type="streamableHttp"),
-        Client("cursor", "~/.cursor/mcp.json"),
-        Client("gemini", "~/.gemini/settings.json", type="http"),
-        Client("inspector", "mcp.json", type="streamable-http"),
-        ListingClient("jupyter-ai", ".jupyter/mcp_settings.json"),
-        ListingClient("jupyter-mcp-manager", "~/.jupyter/mcp_servers.json"),
-        Client("vscode", ".vscode/mcp.json", "servers", type="http", stdio_type="stdio"),
-        Client("windsurf", "~/.codeium/windsurf/mcp_config.json", address="serverUrl"),
+        Client("cline", "Cline", type="streamableHttp"),
+        Client("cursor", "Cursor", "~/.cursor/mcp.json"),
+        Client("gemini", "Gemini CLI", "~/.gemini/settings.json", type="http"),
+        Client("inspector", "MCP Inspector", "mcp.json", type="streamable-http"),
+        ListingClient("jupyter-ai", "Jupyter AI", ".jupyter/mcp_settings.json"),
+        ListingClient("jupyter-mcp-manager", "jupyter-mcp-manager", "~/.jupyter/mcp_servers.json"),
+        Client("vscode", "VS Code", ".vscode/mcp.json", "servers", "http", stdio_type="stdio"),
+        Client("windsurf", "Windsurf", "~/.codeium/windsurf/mcp_config.json", address="serverUrl"),
     )
 }
 """The clients that we know, by the names that `jupyter mcp config --client` takes."""
@@ -162,8 +165,15 @@ def format_claude_command(connection: Connection) -> str:
     return f"claude mcp add --transport http jupyter {_quote(connection.url)}{options}"
 
 
+def format_bridge_command(client: Client, connection: Connection) -> str:
+    """The shell command that lets a client start the bridge to the address, run where it is."""
+    query = f"?token={quote(connection.token)}" if connection.token else ""
+    url = _quote(f"--url={connection.url.removesuffix('mcp')}{query}")
+    return f"jupyter mcp config --client={client.name} --stdio --write {url}"
+
+
 def _quote(word: str) -> str:
     # Only double quotes work in every shell, Windows' included; shlex uses single ones.
-    if " " in word and re.fullmatch(r"[\w .:/~+=-]*", word):
+    if re.search("[ ?]", word) and re.fullmatch(r"[\w .:/~+=?-]*", word):
         return f'"{word}"'
     return shlex.quote(word)

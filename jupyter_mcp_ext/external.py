@@ -12,6 +12,7 @@ from anyio import to_thread
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.paths import jupyter_runtime_dir
 from traitlets import TraitError
+from zmq import DEALER, Context, ZMQError
 
 from .errors import InvalidRequest
 
@@ -60,7 +61,8 @@ class ExternalKernels(Mapping[str, Any]):
         manager = AsyncKernelManager(owns_kernel=False, connection_file=str(file))
         try:
             manager.load_connection_info(info)
-        except (TraitError, ValueError) as error:
+            _try_addresses(manager)
+        except (TraitError, ValueError, ZMQError) as error:
             raise _not_one(file) from error
         kernel_id = str(uuid4())
         self._managers[kernel_id] = manager
@@ -112,6 +114,21 @@ def _read(file: Path) -> Any:
     if not isinstance(info["key"], str):
         raise _not_one(file)
     return info
+
+
+def _try_addresses(manager: Any) -> None:
+    """Connect to each, which does not wait for anybody there.
+
+    Raises:
+        ValueError, ZMQError: it cannot be an address.
+    """
+    if not all(0 < port < 65_536 for port in manager.ports):
+        raise ValueError(manager.ports)  # zmq takes the last 16 bits.
+    separator = "-" if manager.transport == "ipc" else ":"
+    with Context() as context, context.socket(DEALER) as socket:
+        socket.linger = 0
+        for port in manager.ports:
+            socket.connect(f"{manager.transport}://{manager.ip}{separator}{port}")
 
 
 def _not_one(file: Path) -> InvalidRequest:

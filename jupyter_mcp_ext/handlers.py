@@ -16,6 +16,7 @@ from jupyter_server.utils import ensure_async
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated, stream_request_body
 
+from .entrance import NO_TOKEN, lacks_token
 from .hub import hub_login_hint, hub_token_hint, hub_user
 from .transport import ASGIApp, ASGIMessage, Transport
 
@@ -55,16 +56,19 @@ _RESUME_HEADER = "Last-Event-Id"
 class Visit:
     """Who looks at the page, and from where.
 
-    `nonce` marks what the browser may run and style. `token_hint` says where a token
-    comes from, if not from this server.
+    `nonce` marks what the browser may run and style. `token_hint` says where a token comes from,
+    if not from this server. `may_read_notebooks` and `may_read_kernels` are rights of the visitor.
     """
 
     url: str
     logo: str
+    icon: str
+    home: str
     nonce: str
     has_login: bool
     token_hint: str
-    may_see_activity: bool
+    may_read_notebooks: bool
+    may_read_kernels: bool
 
 
 @stream_request_body
@@ -145,7 +149,8 @@ class MCPHandler(JupyterHandler):
         message = getattr(error, "log_message", None)
         if status_code == 403 and message is None:
             # Jupyter refuses unknown users without a word.
-            message = hub_login_hint(self) or LOGIN_HINT
+            own_hint = NO_TOKEN if lacks_token(self.identity_provider) else LOGIN_HINT
+            message = hub_login_hint(self) or own_hint
             self._ask_for_login()
         body = {"code": -32000, "message": message or responses.get(status_code, "Error")}
         self.set_header("Content-Type", "application/json")
@@ -191,20 +196,26 @@ class MCPHandler(JupyterHandler):
             # The login is in a cookie now; a token in the address would stay in the history.
             self.redirect(self.request.path)
             return
-        may_read = self.authorizer.is_authorized(self, self.current_user, "read", "contents")
         nonce = token_urlsafe(16)
         visit = Visit(
             url=f"{self.request.protocol}://{self.request.host}{self.request.path.rstrip('/')}",
             logo=self.static_url("logo/logo.png"),
+            icon=self.static_url("favicon.ico"),
+            home=self.base_url,
             nonce=nonce,
             has_login=self.identity_provider.auth_enabled,
-            token_hint=hub_token_hint(self),
-            may_see_activity=bool(await ensure_async(may_read)),
+            token_hint=NO_TOKEN if lacks_token(self.identity_provider) else hub_token_hint(self),
+            may_read_notebooks=await self._may_read("contents"),
+            may_read_kernels=await self._may_read("kernels"),
         )
         self.add_header("Content-Security-Policy", PAGE_POLICY.format(nonce))
         self.set_header("Cache-Control", "no-store")
         self.set_header("Referrer-Policy", "no-referrer")
         self.finish(self._show_page(visit))
+
+    async def _may_read(self, resource: str) -> bool:
+        allowed = self.authorizer.is_authorized(self, self.current_user, "read", resource)
+        return bool(await ensure_async(allowed))
 
     async def _serve(self) -> None:
         if self._transport.is_stopping:

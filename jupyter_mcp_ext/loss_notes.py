@@ -61,7 +61,8 @@ def offer(record: Record) -> str:
     if not record.lost:
         return ""
     tool = f"list_kernels(recorded={record.name!r})"
-    lost, again = f"{tool} shows the {len(record.lost)} runs on the one before", ""
+    older = f" ({record.dropped:,} older ones are not kept)" if record.dropped else ""
+    lost, again = f"{tool} shows the {len(record.lost)} runs on the one before{older}", ""
     if good := ranges([run.number for run in record.lost if run.status == "ok"]):
         call = f'execute_code(kernel={record.name!r}, rerun="{good}")'
         again = f"; {call} runs those again that succeeded"

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, Template
 
 from . import __version__
-from .attendance import Attendance
-from .clients import ANY, CLIENTS, Connection, format_claude_command
+from .agent import Agent
+from .attendance import Attendance, Caller
+from .clients import ANY, CLIENTS, Client, Connection, format_bridge_command, format_claude_command
+from .execution import Execution
 from .executions import Executions
 from .handlers import Visit
 from .presence import Presence
-from .text import duration
+from .text import duration, printable
 
 TOKEN = "YOUR_TOKEN"
 """What the page shows in the place of a token: it never knows one."""
+
+
+ON_THEIR_MACHINE = "in a terminal on its machine, where jupyter_mcp_ext is installed too"
+"""Where a client is told that only starts programs: this server does not know what is there."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """An agent on the page. `mark` tells it from others of the same name, "" if it need not."""
+
+    agent: Agent
+    mark: str
+    idle_seconds: float
+    notebooks: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -51,26 +69,55 @@ class StatusPage:
         """The page as HTML."""
         return self._template.render(
             visit=visit,
-            agents=[
-                (caller, self._presence.whereabouts(caller.agent))
-                for caller in self._attendance.callers()
-            ],
-            executions=self._executions.unfinished,
+            agents=self._agents() if visit.may_read_notebooks else [],
+            executions=self._runs(visit),
             recipes=recipes(visit.url, has_login=visit.has_login),
             **self._facts,
         )
 
+    def _agents(self) -> list[Row]:
+        callers = self._attendance.callers()
+        titles = Counter(caller.agent.title for caller in callers)
+        return [
+            Row(
+                caller.agent,
+                # Events name agents by this id, too.
+                caller.agent.id[:4] if titles[caller.agent.title] > 1 else "",
+                caller.idle_seconds,
+                self._notebooks(caller),
+            )
+            for caller in callers
+        ]
+
+    def _notebooks(self, caller: Caller) -> list[str]:
+        places = [self._presence.whereabouts(each) for each in (caller.agent, *caller.before)]
+        return [*dict.fromkeys(chain.from_iterable(places))]
+
+    def _runs(self, visit: Visit) -> list[Execution]:
+        """What the visitor could have of get_execution."""
+        return [
+            execution
+            for execution in self._executions.unfinished
+            if visit.may_read_kernels and (visit.may_read_notebooks or not execution.path)
+        ]
+
 
 def recipes(url: str, *, has_login: bool) -> list[Recipe]:
-    """How each client connects to the address, or starts the bridge."""
+    """How each client connects to the address, or comes to start the bridge."""
     connection = Connection(url, TOKEN if has_login else "")
     command = format_claude_command(connection)
-    found = [Recipe("claude-code", "in a terminal", command)]
-    for client in CLIENTS.values():
-        entry = client.entry(connection) if client.address else client.stdio_entry([])
-        place = "as most clients have it" if client is ANY else client.file
-        found.append(Recipe(client.name, place, client.format(entry)))
+    found = [Recipe(CLIENTS["claude-code"].title, "in a terminal", command)]
+    for client in (*(each for each in CLIENTS.values() if each is not ANY), ANY):
+        if client.address:
+            text, place = client.format(client.entry(connection)), _place(client)
+        else:
+            text, place = format_bridge_command(client, connection), ON_THEIR_MACHINE
+        found.append(Recipe(client.title, place, text))
     return found
+
+
+def _place(client: Client) -> str:
+    return "as most have it" if client is ANY else client.file or "in its settings"
 
 
 def _load_template() -> Template:
@@ -81,5 +128,5 @@ def _load_template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = duration
+    environment.filters |= {"duration": duration, "printable": printable}
     return environment.get_template("status.html")

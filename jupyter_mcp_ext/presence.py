@@ -25,9 +25,6 @@ IDLE_SECONDS = 60.0
 RENEW_SECONDS = 10.0
 """How often it is told anew: others forget who is silent for 30 s, and newcomers hear it so."""
 
-COLORS = 7
-"""How many colours JupyterLab has for collaborators."""
-
 State = dict[str, Any]
 
 
@@ -203,12 +200,11 @@ class Presence:
 
 def _user(agent: Agent) -> dict[str, Any]:
     """The agent in the form in which Jupyter knows users."""
-    initials = "".join(word[0] for word in agent.title.split() if word[0].isalnum())
     return {
         "username": f"mcp-{agent.id}",
         "name": agent.title,
         "display_name": agent.title,
-        "initials": initials[:2].upper(),
+        "initials": agent.initials,
         "avatar_url": None,
-        "color": f"var(--jp-collaborator-color{int(agent.id, 16) % COLORS + 1})",
+        "color": f"var(--jp-collaborator-color{agent.color})",
     }

@@ -38,12 +38,16 @@ TOO_LONG = "# This code was too long to be recorded."
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of the kernels of one name: runs, oldest first, and their variables."""
+    """What is known of the kernels of one name: runs, oldest first, and their variables.
+
+    `dropped` counts older runs on the kernel of the first one, which are not kept any more.
+    """
 
     name: str
     runs: tuple[RecordedRun, ...] = ()
     variables: tuple[str, ...] = ()
     lost_variables: tuple[str, ...] = ()
+    dropped: int = 0
 
     @property
     def lost(self) -> list[RecordedRun]:
@@ -55,10 +59,13 @@ class Record:
         number = self.runs[-1].number + 1 if self.runs else 1
         if len(code.encode(errors="replace")) > MAX_CODE_BYTES:
             code, status = TOO_LONG, "too long to keep"
-        runs = (*self.runs, RecordedRun(number, code, status, time.time()))[-MAX_RUNS:]
-        while runs and sum(len(run.code.encode(errors="replace")) for run in runs) > MAX_CODE_BYTES:
-            runs = runs[1:]
-        return replace(self, runs=runs, variables=tuple(variables))
+        runs = (*self.runs, RecordedRun(number, code, status, time.time()))
+        kept = runs[-MAX_RUNS:]
+        while sum(len(run.code.encode(errors="replace")) for run in kept) > MAX_CODE_BYTES:
+            kept = kept[1:]
+        gone = [run for run in runs[: -len(kept)] if run.is_lost == kept[0].is_lost]
+        dropped = len(gone) + (self.dropped if runs[0].is_lost == kept[0].is_lost else 0)
+        return replace(self, runs=kept, dropped=dropped, variables=tuple(variables))
 
     def after_loss(self) -> Record:
         """After the end of the kernel; what was lost earlier is only kept if nothing was since."""
@@ -66,7 +73,8 @@ class Record:
         if not live:
             return self
         lost = tuple(replace(run, is_lost=True) for run in live)
-        return replace(self, runs=lost, lost_variables=self.variables, variables=())
+        dropped = 0 if self.lost else self.dropped
+        return Record(self.name, lost, lost_variables=self.variables, dropped=dropped)
 
     def chosen(self, numbers: str) -> list[RecordedRun]:
         """The runs with these numbers, a list such as "1-3,5".
@@ -128,10 +136,11 @@ class Records:
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
             runs = tuple(RecordedRun(**run) for run in content["runs"])
+            dropped = int(content["dropped"])
             variables, lost = tuple(content["variables"]), tuple(content["lost_variables"])
         except (OSError, ValueError, KeyError, TypeError):
             return Record(name)  # Half a file, or one of another version.
-        return Record(name, runs, variables, lost)
+        return Record(name, runs, variables, lost, dropped)
 
     def _write(self, file: Path, record: Record) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -185,7 +185,8 @@ def kernel_facts(model: Mapping[str, Any], facts: KernelFacts) -> str:
 
 def recorded(record: Record, limits: Limits) -> str:
     """The runs of a named kernel, each with its number, status and code."""
-    lines = [f"{count(len(record.runs), 'run')} recorded on {record.name!r}"]
+    older = f"; {record.dropped:,} older ones are not kept" if record.dropped else ""
+    lines = [f"{count(len(record.runs), 'run')} recorded on {record.name!r}{older}"]
     limit = max(limits.max_source_chars // max(len(record.runs), 1), 80)
     for run in record.runs:
         at = datetime.fromtimestamp(run.at).strftime("%Y-%m-%d %H:%M")

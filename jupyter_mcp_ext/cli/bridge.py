@@ -33,6 +33,8 @@ REOPEN_SECONDS = 1.0
 
 LOST = "The connection to the Jupyter server was lost before it answered. A run may go on there."
 
+UNREADABLE = "The Jupyter server sent no answer that can be read. A run may go on there."
+
 
 @dataclass(eq=False)
 class Pending:
@@ -99,7 +101,7 @@ class Bridge:
         try:
             async with self._endpoint.post(message) as response:
                 await response.aread()
-        except (HTTPError, NoConnection) as error:
+        except (HTTPError, NoConnection, NotAMessage) as error:
             print(f"jupyter mcp stdio: not delivered: {error}", file=sys.stderr)
             return
         if message.method == "notifications/initialized":
@@ -111,7 +113,9 @@ class Bridge:
         with pending.scope:
             try:
                 if not await self._relay(pending.message):
-                    problem = LOST
+                    problem = UNREADABLE
+            except NotAMessage as error:
+                problem = f"{error}."
             except NoConnection as error:
                 problem = f"The Jupyter server is gone: {error}."
             except HTTPError as error:

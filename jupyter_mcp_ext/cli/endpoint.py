@@ -13,7 +13,14 @@ from anyio import Lock, to_thread
 from httpx2 import AsyncClient, ConnectError, EventSource, Limits, Response, Timeout
 
 from ..clients import Connection
-from .messages import CONTENT_HEADERS, INITIALIZED, Message, as_object
+from .messages import (
+    CONTENT_HEADERS,
+    INITIALIZED,
+    INVALID_REQUEST,
+    Message,
+    NotAMessage,
+    as_object,
+)
 from .servers import LOOPBACK
 
 CONNECT_SECONDS = 30.0
@@ -64,6 +71,7 @@ class Endpoint:
 
         Raises:
             NoConnection: the server is gone.
+            NotAMessage: it cannot be written.
             HTTPError: it cannot be reached, or breaks the connection.
         """
         if message.method == "initialize":
@@ -104,7 +112,10 @@ class Endpoint:
         await self._on_session(self.session)
 
     def _send(self, message: Message, session: Session) -> AbstractAsyncContextManager[Response]:
-        body = json.dumps(message.body).encode()
+        try:
+            body = json.dumps(message.body).encode()
+        except RecursionError as error:  # It could just be read, at less depth of calls.
+            raise NotAMessage(INVALID_REQUEST, "The message is nested too deeply") from error
         headers = session.headers(message)
         return self._http.stream("POST", session.connection.url, content=body, headers=headers)
 
@@ -151,11 +162,11 @@ def http_client() -> AsyncClient:
 
 
 async def messages_in(response: Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """The messages in a response, each as a line and as what it says; nothing else."""
+    """The messages in a response, each as a line and as what it says; nothing that is none."""
     async for text in _texts_in(response):
         # Within the strings of JSON there are no ends of lines.
         line = text.replace("\r", " ").replace("\n", " ")
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             body = json.loads(line)
             if isinstance(body, dict):
                 yield line, body

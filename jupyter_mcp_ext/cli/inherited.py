@@ -12,9 +12,11 @@ KERNELS = ("RUNTIME_URL", "CODE_SANDBOX_URL")
 TOKENS = ("DOCUMENT_TOKEN", "JUPYTER_TOKEN", "RUNTIME_TOKEN", "CODE_SANDBOX_TOKEN")
 DIRECTORY = "NOTEBOOKS_FOLDER"
 
+OWN_KERNEL = "each notebook has its own kernel, and open_notebook(kernel=...) changes it"
 UNUSED = {
     "DOCUMENT_ID": "each call of a tool names its notebook",
-    "RUNTIME_ID": "each notebook has its own kernel, and open_notebook(kernel=...) changes it",
+    "RUNTIME_ID": OWN_KERNEL,
+    "CODE_SANDBOX_ID": OWN_KERNEL,
     "ALLOW_IMG_OUTPUT": "the server's setting MCPExtension.allow_images decides",
     "IPYTHON_MCP_CONNECTION": "set JUPYTER_MCP_CONNECTION_FILE where the server is started",
 }

@@ -43,11 +43,11 @@ class Message:
         """What a line says.
 
         Raises:
-            NotAMessage: it is no JSON, or no object.
+            NotAMessage: it is no JSON, nested too deeply, or no object.
         """
         try:
             body = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NotAMessage(PARSE_ERROR, f"Parse error: {error}") from error
         if not isinstance(body, dict):
             raise NotAMessage(INVALID_REQUEST, "A message is one JSON object on one line")
@@ -107,7 +107,8 @@ def header_value(text: str) -> str:
     """`text` as MCP writes it in a header: in base64 unless it is plain ASCII."""
     if _PLAIN.fullmatch(text) and not text.startswith("=?base64?"):
         return text
-    return f"=?base64?{base64.b64encode(text.encode()).decode()}?="
+    # JSON may hold halves of characters, which no name has.
+    return f"=?base64?{base64.b64encode(text.encode(errors='replace')).decode()}?="
 
 
 def as_object(value: Any) -> dict[str, Any]:

@@ -46,8 +46,9 @@ def check_endpoint(connection: Connection) -> None:
 def _login_problem(connection: Connection) -> str:
     if connection.token:
         return f"{connection.url} refuses the token"
-    start = "start it with JUPYTER_TOKEN set, or set JUPYTER_TOKEN and name it by --url"
-    return f"{connection.url} asks for a login, and the server's token is not known: {start}"
+    known = "if it has one, set JUPYTER_TOKEN to it and name the server by --url"
+    none = "if it has a password only, start it with JUPYTER_TOKEN set as well"
+    return f"{connection.url} asks for a login, and no token of it is known: {known}; {none}"
 
 
 def _status_of(connection: Connection, method: str, message: dict[str, Any] | None = None) -> int:

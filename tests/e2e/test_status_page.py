@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from ..agent import HANDSHAKE, connect_agent, execution_in
-from ..server import Server
+from ..server import NOTEBOOKS, Server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.e2e]
 
@@ -41,16 +42,17 @@ async def visit(
         await context.close()
 
 
-@pytest.mark.parametrize(("scheme", "back"), [("light", 255), ("dark", 17)])
+@pytest.mark.parametrize(("scheme", "back"), [("light", 245), ("dark", 17)])
 async def test_the_page_shows_who_is_at_work_in_light_and_dark(
     browser: Browser,
     server: Server,
-    notebook: str,
     scheme: Literal["light", "dark"],
     back: int,
     tmp_path: Path,
 ) -> None:
     gate = tmp_path / "go"
+    notebook = "analysis.ipynb"
+    shutil.copyfile(NOTEBOOKS / "plot.ipynb", server.root / notebook)
     async with (
         connect_agent(server.mcp_url, server.token, HANDSHAKE, "claude-code") as first,
         connect_agent(server.mcp_url, server.token, name="Cursor") as second,
@@ -81,7 +83,7 @@ async def test_the_page_shows_who_is_at_work_in_light_and_dark(
 
 async def test_a_configuration_is_copied_with_one_click(browser: Browser, server: Server) -> None:
     async with visit(browser, f"{server.mcp_url}?token={server.token}") as (page, complaints):
-        await page.locator("summary").filter(has_text="cursor").click()
+        await page.locator("summary").filter(has_text="Cursor").click()
         await page.locator("details[open] button").click()
         await expect(page.locator("details[open] button")).to_have_text("Copied")
         copied = await page.evaluate("navigator.clipboard.readText()")

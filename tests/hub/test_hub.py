@@ -84,7 +84,8 @@ async def test_a_browser_is_sent_to_the_hub_and_shown_where_tokens_come_from(hub
         stranger = await http.get(hub.mcp_url("alice"))
         login = {"Authorization": f"Bearer {token}"}
         page = await http.get(hub.mcp_url("alice"), headers=login)
-    assert stranger.status_code == 302
+        in_address = await http.get(hub.mcp_url("alice"), params={"token": token})
+    assert stranger.status_code == in_address.status_code == 302
     assert "/hub/api/oauth2/authorize?" in stranger.headers["location"]
     assert page.status_code == 200 and token not in page.text
     assert "access:servers!server=alice/" in page.text and "/hub/token" in page.text
@@ -125,6 +126,16 @@ async def test_a_token_can_be_made_to_read_only(hub: Hub) -> None:
         refused = await agent.call("open_notebook", notebook="b.ipynb", create=True)
     assert refused.is_error and "write contents" in text(refused)
     assert not (hub.root("alice") / "b.ipynb").exists()
+
+
+async def test_a_servers_log_does_not_name_the_address_behind_the_hub(hub: Hub) -> None:
+    await hub.start_server("alice")
+
+    async def is_told() -> bool:
+        return "Agents connect at https://<hub>/user/alice/mcp: " in hub.log_text()
+
+    await until(is_told)
+    assert "Agents connect at http:" not in hub.log_text()
 
 
 # Through the proxy

@@ -174,7 +174,7 @@ async def test_a_wrong_password_does_not(with_password: Server) -> None:
     assert status == 401
     answer = await list_tools(with_password, **headers)
     assert answer.status_code == 403
-    assert "needs the login" in answer.json()["error"]["message"]
+    assert "Start it with JUPYTER_TOKEN" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("token", [PASSWORD, "anything"])

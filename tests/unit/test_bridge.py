@@ -145,3 +145,74 @@ def test_the_announcement_of_a_started_server_is_understood(token: str) -> None:
     printed = f"some plugin says hello\n{format_json(connection)}\n\nclaude mcp add\n".encode()
     assert announced_connection(printed.splitlines(keepends=True)) == connection
     assert announced_connection([b"Traceback\n"]) is None
+
+
+DEEP = 100_000
+"""How deep values are nested, which no parser of JSON takes."""
+
+
+class DeepServer(OddServer):
+    """Answers with what is nested too deeply, in one of two forms."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = f'{{"jsonrpc": "2.0", "id": {asked["id"]}, "result": {"[" * DEEP}{"]" * DEEP}}}'
+        is_event = asked["id"] % 2 == 0
+        body = (f"data: {answer}\n\n" if is_event else answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream" if is_event else "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+async def relayed(monkeypatch: pytest.MonkeyPatch, handler: Any, *texts: str) -> list[Any]:
+    """What a client gets that sends these lines through the bridge to such a server."""
+    monkeypatch.setattr("jupyter_mcp_ext.cli.bridge.END_SECONDS", 15)
+    written: list[str] = []
+    send, lines = anyio.create_memory_object_stream[bytes](99)
+    for line in texts:
+        send.send_nowait(line.encode())
+    send.close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        connection = Connection(f"http://127.0.0.1:{server.server_address[1]}/mcp", "")
+        bridge = Bridge(lambda: connection, written.append, waits(monkeypatch, "120000"))
+        with lines, anyio.fail_after(20):
+            await bridge.run(connection, lines)
+        server.shutdown()
+    return [json.loads(line) for line in written]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("depth", [DEEP, *range(900, 1000, 7)])
+async def test_what_is_nested_too_deeply_gets_an_error_and_the_bridge_goes_on(
+    monkeypatch: pytest.MonkeyPatch, depth: int
+) -> None:
+    OddServer.odd = iter(["x"] * 9)
+    deep = f'{{"id": 1, "method": "tools/call", "params": {"[" * depth}{"]" * depth}}}'
+    answers = await relayed(monkeypatch, OddServer, deep, '{"id": 2, "method": "ping"}')
+    assert len(answers) == 2 and {answer["id"] for answer in answers} <= {None, 1, 2}
+    assert answers[-1]["id"] == 2 or answers[-2]["id"] == 2
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_is_nested_too_deeply_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = [f'{{"id": {number}, "method": "ping"}}' for number in (1, 2)]
+    answers = await relayed(monkeypatch, DeepServer, *lines)
+    assert sorted(answer["id"] for answer in answers) == [1, 2]
+    assert all("error" in answer for answer in answers)
+
+
+@pytest.mark.anyio
+async def test_a_name_that_no_header_can_have_gets_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    OddServer.odd = iter(["x"] * 9)
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+    params = {"_meta": meta, "name": "\ud800"}
+    line = json.dumps({"id": 1, "method": "tools/call", "params": params})
+    answers = await relayed(monkeypatch, OddServer, line, '{"id": 2, "method": "ping"}')
+    assert {answer["id"] for answer in answers} == {1, 2}

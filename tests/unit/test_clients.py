@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import stat
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from jupyter_mcp_ext.cli.config import ConfigCommand
 from jupyter_mcp_ext.cli.files import NotWritten, write_entry
 from jupyter_mcp_ext.clients import CLIENTS, Connection
+from jupyter_mcp_ext.page import recipes
 
 CONNECTION = Connection("http://localhost:8888/mcp", "s3cret")
 HEADERS = {"headers": {"Authorization": "Bearer s3cret"}}
@@ -152,3 +154,26 @@ def test_a_client_whose_file_is_unknown_needs_a_named_one(
         command("--client=cline", "--stdio", "--write")
     command("--client=cline", "--stdio", "--write", "--file=mine.json")
     assert (tmp_path / "mine.json").exists()
+
+
+def test_the_page_has_a_recipe_for_each_client_and_nothing_of_the_servers_own_machine() -> None:
+    found = recipes(URL, has_login=True)
+    assert {recipe.name for recipe in found} == {client.title for client in CLIENTS.values()}
+    assert not [recipe for recipe in found if sys.prefix in recipe.text]
+
+
+def test_the_pages_command_for_a_client_without_addresses_can_be_run_as_it_is(
+    command: Callable[..., None], tmp_path: Path
+) -> None:
+    [recipe] = [each for each in recipes(URL, has_login=True) if each.name == "Claude Desktop"]
+    words = shlex.split(recipe.text)
+    assert words[:3] == ["jupyter", "mcp", "config"]
+    command(*words[3:])
+    [file] = tmp_path.rglob("claude_desktop_config.json")
+    entry = json.loads(file.read_text())["mcpServers"]["jupyter"]
+    assert entry["args"][-1] == "--url=http://localhost:8888/"
+    assert entry["env"] == {"JUPYTER_TOKEN": "YOUR_TOKEN"}
+
+
+def test_a_server_without_a_login_needs_no_token_in_any_recipe() -> None:
+    assert not [each for each in recipes(URL, has_login=False) if "TOKEN" in each.text]

@@ -13,7 +13,8 @@ from jupyter_mcp_ext.external import ExternalKernels
 
 pytestmark = pytest.mark.anyio
 
-INFO = {"shell_port": 1, "iopub_port": 2, "key": "secret", "transport": "tcp"}
+PORTS = {f"{channel}_port": 1 for channel in ("shell", "iopub", "stdin", "control", "hb")}
+INFO = {**PORTS, "key": "secret", "transport": "tcp", "ip": "127.0.0.1"}
 WRONG: list[dict[str, Any]] = [
     {"shell_port": "x"},
     {"iopub_port": [1]},
@@ -21,6 +22,11 @@ WRONG: list[dict[str, Any]] = [
     {"key": 5},
     {"transport": "pigeon"},
     {"signature_scheme": "hmac-x"},
+    {"shell_port": 70_000},
+    {"stdin_port": -1},
+    {"ip": "a b"},
+    {"ip": "é"},
+    {"transport": "ipc", "ip": "x" * 300},
 ]
 
 

@@ -15,7 +15,7 @@ LAYERS = [
     {"app", "cli"},
     {"page"},
     {"handlers", "server", "clients"},
-    {"transport", "resources", "subscriptions", "hub", "stopping"},
+    {"transport", "resources", "subscriptions", "hub", "entrance", "stopping"},
     {"boundary"},
     {"tools"},
     {"consent"},
@@ -75,7 +75,7 @@ HOMES = {
         *("restoring", "room", "snapshots", "text_rooms", "undo"),
     },
     "jupyter_ydoc": {"live_notebook", "notebook", "restoring"},
-    "zmq": {"channels"},
+    "zmq": {"channels", "external"},
     "jupyter_client": {"channels", "external", "gateway", "kernel_facts"},
 }
 """Which modules may import a package; packages that are not here may be imported anywhere."""

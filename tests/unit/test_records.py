@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_mcp_ext import records
+from jupyter_mcp_ext import records, render
 from jupyter_mcp_ext.errors import InvalidRequest
+from jupyter_mcp_ext.loss_notes import offer
+from jupyter_mcp_ext.output_blocks import Limits
 from jupyter_mcp_ext.ranges import chosen, ranges
 from jupyter_mcp_ext.records import Record, Records
 
@@ -69,6 +71,29 @@ async def test_a_second_loss_keeps_what_was_lost_if_nothing_was_run_since(tmp_pa
     await kept.add("a", "y = 1", "ok", ["y"])
     record = await kept.note_loss("a")
     assert [(run.number, run.code) for run in record.lost] == [(2, "y = 1")]
+
+
+async def test_it_is_told_how_many_older_runs_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MAX_RUNS", 3)
+    kept = Records(tmp_path, 1, getLogger())
+    for number in range(5):
+        await kept.add("a", str(number), "ok", [])
+    limits = Limits(max_output_chars=1000, allow_images=True, max_image_bytes=0)
+    listed = render.recorded(await kept.get("a"), limits)
+    assert listed.startswith("3 runs recorded on 'a'; 2 older ones are not kept\n3  ")
+    lost = await kept.note_loss("a")
+    assert "the 3 runs on the one before (2 older ones are not kept)" in offer(lost)
+    # Runs of the next kernel are no older ones of the lost, nor the other way round.
+    for dropped in (3, 4, 0, 1):
+        await kept.add("a", "x", "ok", [])
+        assert (await kept.get("a")).dropped == dropped
+    await kept.note_loss("a")
+    await kept.add("a", "y", "ok", [])
+    assert "not kept" in offer(await kept.get("a"))
+    after = await kept.note_loss("a")
+    assert [run.code for run in after.lost] == ["y"] and "not kept" not in offer(after)
 
 
 def test_numbers_are_read_as_they_are_written() -> None:
