@@ -54,7 +54,6 @@ class NotebookDocument(LiveNotebook):
         Yields a list that has the ids of the cells concerned afterwards. With `is_signed`, cells
         that are written say in their metadata by whom.
         """
-        self._index.read()
         self._origin, mark = Origin("edit", agent.author), self.journal.mark
         self._undo.follow(self._origin)
         self._signature = _signature(agent) if is_signed else {}

@@ -9,7 +9,7 @@ from jupyter_ydoc import YNotebook
 
 from jupyter_mcp_ext import undo
 from jupyter_mcp_ext.agent import Agent
-from jupyter_mcp_ext.errors import TextNotFound, UndoRefused
+from jupyter_mcp_ext.errors import ReadOnlyNotebook, TextNotFound, UndoRefused
 from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import NotebookDocument
 
@@ -93,6 +93,29 @@ def test_an_edit_that_changed_nothing_is_no_step(document: NotebookDocument) -> 
     with pytest.raises(TextNotFound):
         edit(document, "x", "replace_text", "aaaa", "nothing", "")
     assert document.undo(Agent("x")) and sources(document) == ["a", "b", "c"]
+
+
+def test_an_undo_marks_the_notebook_unsaved_and_is_refused_where_it_cannot_be_saved(
+    document: NotebookDocument, ynotebook: YNotebook
+) -> None:
+    edit(document, "x", "replace_source", "aaaa", "a = 1")
+    ynotebook.dirty = document.is_writable = False
+    with pytest.raises(ReadOnlyNotebook):
+        document.undo(Agent("x"))
+    assert sources(document) == ["a = 1", "b", "c"] and not ynotebook.dirty
+    document.is_writable = True
+    assert document.undo(Agent("x")) and ynotebook.dirty
+
+
+def test_after_a_change_that_cannot_be_followed_edits_are_known_again(
+    document: NotebookDocument, ynotebook: YNotebook
+) -> None:
+    ynotebook.ycells.append("no cell")
+    ynotebook.ycells.pop(3)
+    with document.edited_by(Agent("x")) as changed:
+        cell = document.insert_cell("new", after="start")
+    assert changed == [cell.id] and document.undo(Agent("x"))
+    assert sources(document) == ["a", "b", "c"]
 
 
 def test_undoing_is_told_as_the_agents_doing(document: NotebookDocument) -> None:
