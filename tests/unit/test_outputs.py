@@ -14,7 +14,7 @@ from jupyter_mcp_ext import stream_text
 from jupyter_mcp_ext.agent import NOBODY, Author
 from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import NotebookDocument
-from jupyter_mcp_ext.outputs import CUT_SHORT, OutputArea, shareable, size_of
+from jupyter_mcp_ext.outputs import CUT_SHORT, MAX_WRITE_CHARS, OutputArea, shareable, size_of
 from jupyter_mcp_ext.stream_text import StreamText
 
 CELL = "cell0001"
@@ -424,6 +424,13 @@ def test_much_output_is_written_in_several_transactions(
         area.write(document, 20)
         sizes.append([len(output["text"]) for output in shown(document)])
     assert sizes == [[20], [40], [52, 1]]
+
+
+def test_more_than_one_transaction_writes_is_large(area: OutputArea) -> None:
+    area.apply(stream("x" * MAX_WRITE_CHARS))
+    assert not area.is_large
+    area.apply(stream("x"))
+    assert area.is_large
 
 
 def test_displays_are_written_in_several_transactions_too(
