@@ -23,7 +23,8 @@ META = {
 DISCOVER = {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": META}
 """A request that every server answers, in the revision of MCP that keeps no sessions."""
 
-PROBE_SECONDS = 10.0
+PROBE_SECONDS = 30.0
+"""A busy machine takes long over the first request, which loads the SDK."""
 
 
 def check_endpoint(connection: Connection) -> None:
@@ -40,12 +41,13 @@ def check_endpoint(connection: Connection) -> None:
     if status in (401, 403) or 300 <= status < 400:
         raise NoConnection(_login_problem(connection))
     if status >= 500:
-        raise NoConnection(f"{connection.url} fails with status {status}, see the server's log")
+        raise NoConnection(f"{connection.url} fails with status {status}: see the server's log")
 
 
 def _login_problem(connection: Connection) -> str:
     if connection.token:
-        return f"{connection.url} refuses the token"
+        other = "set JUPYTER_TOKEN to one that opens it; the page there says where it comes from"
+        return f"{connection.url} refuses the token: {other}"
     known = "if it has one, set JUPYTER_TOKEN to it and name the server by --url"
     none = "if it has a password only, start it with JUPYTER_TOKEN set as well"
     return f"{connection.url} asks for a login, and no token of it is known: {known}; {none}"

@@ -10,8 +10,11 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 
-from ..server import Server, environment_in
+from jupyter_mcp_ext.cli.check import Finding, examine
+
+from ..server import Server, environment_in, with_modules
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +32,14 @@ async def check(base: Path, **variables: str) -> tuple[int, dict[str, str], str]
     found = {line[7:].split(": ")[0]: line.split()[0] for line in lines}
     return done.returncode, found, printed
 
+
+NO_CONTENTS = """
+from jupyter_server.auth import AllowAllAuthorizer
+
+class NoContents(AllowAllAuthorizer):
+    def is_authorized(self, handler, user, action, resource):
+        return resource != "contents"
+"""
 
 GOOD = ("server", "login", "versions", "notebooks", "collaboration", "JupyterLab", "kernels")
 
@@ -74,6 +85,34 @@ async def test_what_is_missing_is_said_with_its_fix(
     assert status == 1 and found[failed] == "FAILED", printed
     after = printed.split(f"FAILED {failed}: ")[1].splitlines()[1]
     assert after.strip().startswith(f"Fix: {fix}"), printed
+
+
+async def found_at(url: str) -> dict[str, Finding]:
+    return {each.name: each for each in await to_thread.run_sync(lambda: [*examine(url, None)])}
+
+
+async def test_a_token_that_is_refused_is_said_with_what_to_do(server: Server) -> None:
+    finding = (await found_at(f"{server.url}?token=wrong"))["connection"]
+    assert finding.text == f"{server.mcp_url} refuses the token"
+    assert finding.fix.startswith("set JUPYTER_TOKEN to one that opens it")
+
+
+async def test_another_version_in_the_server_is_said(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_mcp_ext.cli.check.__version__", "99")
+    found = await found_at(f"{server.url}?token={server.token}")
+    assert [name for name, each in found.items() if not each.is_good] == ["versions"]
+    assert "this command has 99" in found["versions"].fix
+
+
+async def test_a_missing_right_is_said(start_server: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "rights.py").write_text(NO_CONTENTS)
+    option = "--ServerApp.authorizer_class=rights.NoContents"
+    server = await start_server(option, environment=with_modules(tmp_path))
+    found = await found_at(f"{server.url}?token={server.token}")
+    finding = found.get("notebooks") or found["connection"]
+    assert "may not read contents" in finding.fix and "administrator" in finding.fix
 
 
 async def test_without_a_server_the_fix_is_to_start_one(tmp_path: Path) -> None:

@@ -15,11 +15,22 @@ from anyio.abc import Process
 
 from ..agent import Agent, connect_agent, execution_in, text
 from ..server import Server
-from .test_kernel_facts import CONSOLE
 
 pytestmark = pytest.mark.anyio
 
 TOOLSETS = [f"--MCPExtension.toolsets={name}" for name in ("execution", "kernels", "external")]
+# As `jupyter console --existing <file>` attaches, in a program of its own.
+CONSOLE = """
+import sys
+from jupyter_client.blocking.client import BlockingKernelClient
+
+client = BlockingKernelClient(connection_file=sys.argv[1])
+client.load_connection_file()
+client.start_channels()
+client.wait_for_ready(timeout=20)
+client.execute_interactive(sys.argv[2], timeout=20)
+client.stop_channels()
+"""
 RUNS_ON = "import time\nprint('begun', flush=True)\ntime.sleep(300)"
 
 
