@@ -115,7 +115,9 @@ class MCPExtension(Settings, ExtensionApp):
     def _build_notebooks(self, settings: dict[str, Any], data: Path) -> None:
         self._contents = Contents(settings)
         collaboration = Collaboration(settings)
-        self._rooms = NotebookRooms(collaboration, self._contents, FileNotices(settings))
+        self._rooms = NotebookRooms(
+            collaboration, self._contents, FileNotices(settings), self._tasks.spawn
+        )
         self._readings = Readings()
         self._presence = Presence(self._rooms.is_live, lambda: self._rooms.everywhere)
         self._files = Files(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
+from itertools import count
 from logging import getLogger
-from typing import Any
+from typing import Any, NamedTuple
 
 from pycrdt import Array, ArrayEvent, Map, ReadTransaction
 
@@ -52,10 +52,11 @@ class CellIndex:
         ids, hint = self.ids, self._hints.get(cell_id, 0)
         if hint < len(ids) and ids[hint] == cell_id:
             return hint
-        if cell_id not in ids:
+        try:
+            self._hints[cell_id] = position = ids.index(cell_id)
+        except ValueError:
             self._hints.pop(cell_id, None)
             return None
-        self._hints[cell_id] = position = ids.index(cell_id)
         return position
 
     def read(self) -> None:
@@ -126,13 +127,12 @@ class CellIndex:
     def _note_cells(self, event: ArrayEvent) -> set[str] | None:
         """Returns the ids of the cells that were added, moved or removed, None if unknown."""
         before, steps = self._ids, event.delta  # type: ignore[attr-defined]
-        self._ids = None if before is None else _apply_delta(before, steps)
-        if before is None or self._ids is None:
+        moved = None if before is None else _apply_delta(before, steps)
+        self._ids = None if moved is None else moved.ids
+        if moved is None:
             return None
-        old = {cell_id: position for position, cell_id in enumerate(before)}
-        new = {cell_id: position for position, cell_id in enumerate(self._ids)}
-        inserted = set(_inserted(steps))
-        for cell_id in inserted:
+        old, new = moved.deleted, moved.inserted
+        for cell_id in new:
             kind: Kind = "added"
             if cell_id in old:  # Yjs has neither a move nor a change of type.
                 kind = "replaced" if old[cell_id] == new[cell_id] else "moved"
@@ -141,32 +141,41 @@ class CellIndex:
                 # By a reload of the file: it has the outputs of this source, for all we know.
                 self.journal.note(cell_id, "started")
         removed = old.keys() - new.keys()
+        if removed:
+            removed -= set(moved.ids)  # Another cell may have the same id.
         for cell_id in removed:
             self._hints.pop(cell_id, None)
             self.journal.note_removed(cell_id)
-        return inserted | removed
+        return new.keys() | removed
 
 
-def _apply_delta(ids: list[str], delta: Iterable[dict[str, Any]]) -> list[str] | None:
-    """`ids` after a change of the array, or None where the change cannot be followed."""
-    changed, position = list(ids), 0
+class _Change(NamedTuple):
+    """The ids after a change of the array, and where it deleted and inserted which."""
+
+    ids: list[str]
+    deleted: dict[str, int]
+    inserted: dict[str, int]
+
+
+def _apply_delta(ids: list[str], delta: Iterable[dict[str, Any]]) -> _Change | None:
+    """What becomes of `ids`, or None where the change cannot be followed."""
+    change, before, now = _Change(list(ids), {}, {}), 0, 0
     for step in delta:
         if "retain" in step:
-            position += int(step["retain"])
+            before, now = before + int(step["retain"]), now + int(step["retain"])
         elif "delete" in step:
-            del changed[position : position + int(step["delete"])]
+            end = before + int(step["delete"])
+            change.deleted.update(zip(ids[before:end], count(before), strict=False))
+            del change.ids[now : now + end - before]
+            before = end
         else:
-            inserted = list(_inserted([step]))
+            inserted = [str(ycell.get("id")) for ycell in step["insert"] if isinstance(ycell, Map)]
             if len(inserted) != len(step["insert"]):
                 return None
-            changed[position:position] = inserted
-            position += len(inserted)
-    return changed
-
-
-def _inserted(delta: Iterable[dict[str, Any]]) -> Iterator[str]:
-    ycells = chain.from_iterable(step.get("insert", ()) for step in delta)
-    return (str(ycell.get("id")) for ycell in ycells if isinstance(ycell, Map))
+            change.inserted.update(zip(inserted, count(now), strict=False))
+            change.ids[now:now] = inserted
+            now += len(inserted)
+    return change
 
 
 def _kinds(event: Any) -> Iterator[Kind]:

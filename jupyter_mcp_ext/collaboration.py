@@ -12,7 +12,7 @@ from jupyter_server_ydoc.rooms import DocumentRoom
 
 from .contents import reason_of
 from .errors import FileRefused, NotANotebook, OtherCollaboration, Unavailable
-from .room_store import configure_store
+from .room_store import caught_up, configure_store
 
 
 class Collaboration:
@@ -140,7 +140,8 @@ def loading(path: str, refusal: type[NotANotebook | FileRefused]) -> Iterator[No
 
 
 async def settled(room: DocumentRoom) -> None:
-    """Wait until no reload from disk is under way."""
+    """Wait until the store has kept up and no reload from disk is under way."""
+    await caught_up(room)
     while room._update_lock.locked():
         async with room._update_lock:
             pass

@@ -101,8 +101,8 @@ class Consent:
         if not {"cell", "cells"} & named.keys():
             return []
         async with self._rooms.open(named["notebook"]) as document:
-            ids = set(document.resolve_many(str(named.get("cells") or named["cell"])))
-            return [cell.source for cell in document.cells() if cell.id in ids]
+            ids = document.resolve_many(str(named.get("cells") or named["cell"]))
+            return [cell.source for cell in document.cells_among(ids)]
 
 
 def _in_words(arguments: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from time import monotonic
 from typing import Literal, NamedTuple
 from uuid import uuid4
@@ -75,7 +76,8 @@ class Journal:
         """Forget everything, since something happened that is not known."""
         self._epoch = uuid4().hex[:4]
         self._step = 0
-        self._cells: dict[str, dict[tuple[Kind, Author], _Note]] = {}
+        self._cells: OrderedDict[str, dict[tuple[Kind, Author], _Note]] = OrderedDict()
+        """In the order of their last notes: what is told of is at the end."""
         self._removed: OrderedDict[str, int] = OrderedDict()
         self._complete_from = 0
         self._sources: dict[str, int] = {}
@@ -94,6 +96,7 @@ class Journal:
     def note(self, cell_id: str, kind: Kind) -> None:
         """Note what happened to a cell in this step."""
         notes = self._cells.setdefault(cell_id, {})
+        self._cells.move_to_end(cell_id)
         if kind == "started" and self._is_edited(cell_id):
             self._sources.pop(cell_id, None)
         now = _Note(self._step, monotonic())
@@ -109,6 +112,7 @@ class Journal:
         self._cells.pop(cell_id, None)
         self._sources.pop(cell_id, None)
         self._removed[cell_id] = self._step
+        self._removed.move_to_end(cell_id)
         if len(self._removed) > MAX_REMOVED:
             _, self._complete_from = self._removed.popitem(last=False)
 
@@ -150,9 +154,11 @@ class Journal:
             return None
         if not self._complete_from <= int(number) <= self._step:
             return None
-        told = {cell_id: self._told(cell_id, int(number), reader) for cell_id in self._cells}
-        removed = [cell_id for cell_id, step in self._removed.items() if step > int(number)]
-        return Changes({cell_id: words for cell_id, words in told.items() if words}, removed)
+        after, removed = int(number), self._removed
+        noted = takewhile(lambda each: self._newest(each) > after, reversed(self._cells))
+        told = {cell_id: self._told(cell_id, after, reader) for cell_id in [*noted][::-1]}
+        gone = [*takewhile(lambda each: removed[each] > after, reversed(removed))][::-1]
+        return Changes({cell_id: words for cell_id, words in told.items() if words}, gone)
 
     def authors(self, cell_id: str, kinds: Iterable[Kind], mark: str) -> set[Author]:
         """Who did one of these to the cell after a mark of this journal."""
@@ -167,6 +173,9 @@ class Journal:
             if names:
                 words.setdefault(" and ".join(names), []).append(word)
         return ", ".join(f"{', '.join(done)} by {names}" for names, done in words.items())
+
+    def _newest(self, cell_id: str) -> int:
+        return max(note.step for note in self._cells[cell_id].values())
 
     def _is_edited(self, cell_id: str) -> bool:
         return self._last(cell_id, "edited") > self._last(cell_id, "started")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from jupyter_ydoc import YNotebook
 from pycrdt import Awareness, Map
 
 from .agent import NOBODY, Author
-from .carets import caret_at_end, position_of_caret
+from .carets import caret_at_end, id_of_source, position_of_caret
 from .cell import Cell
 from .cell_index import CellIndex
 from .errors import CellNotFound
@@ -96,6 +96,10 @@ class LiveNotebook:
         """All cells with their outputs, in order."""
         return self._snapshots.all()
 
+    def cells_among(self, cell_ids: Iterable[str]) -> list[Cell]:
+        """Those of the cells that have these ids, in order."""
+        return self._snapshots.among(set(cell_ids))
+
     def cell(self, reference: str | int) -> Cell:
         """The cell that `reference` names, see `references.resolve`."""
         position = self.position(self.resolve(reference))
@@ -153,11 +157,21 @@ class LiveNotebook:
         """The id of the cell whose source has this Yjs id; None if there is none."""
         ids = self.cell_ids
         if self._carets_among is not ids or len(self._carets) > MAX_CARETS:
-            self._carets_among, self._carets = ids, {}
+            self._carets_among, self._carets = ids, self._carets_that_stayed()
         if caret not in self._carets:
             position = position_of_caret(self._ycells, caret)
             self._carets[caret] = None if position is None else ids[position]
         return self._carets[caret]
+
+    def _carets_that_stayed(self) -> dict[ItemId | None, str | None]:
+        return {
+            caret: cell_id for caret, cell_id in self._carets.items() if self._is_in(caret, cell_id)
+        }
+
+    def _is_in(self, caret: ItemId | None, cell_id: str | None) -> bool:
+        # A cell that was made anew has another text.
+        position = None if cell_id is None else self._index.position(cell_id)
+        return position is not None and id_of_source(self._ycells, position) == caret
 
     # Following
 

@@ -64,6 +64,10 @@ class NotebookDocument(LiveNotebook):
         finally:
             self._origin, self._signature = EDIT, {}
 
+    def undoable(self, agent: Agent, steps: int) -> set[str]:
+        """The ids of the cells that this agent's last steps changed."""
+        return self._undo.concerned(Origin("edit", agent.author), steps)
+
     def undo(self, agent: Agent) -> bool:
         """Take back this agent's last step; False if it has none here.
 

@@ -81,12 +81,7 @@ class OutputWriter:
         await sleep(SHORT_RUN_SECONDS)
         await document.settled()
         execution.area.show_running(document)
-        async with create_task_group() as tasks:
-            tasks.start_soon(_write_batches, execution.area, document, changed)
-            tasks.start_soon(self._logged, execution, self._keep_saved, document)
-
-    async def _keep_saved(self, execution: Execution, document: NotebookDocument) -> None:
-        await self._rooms.keep_saved(document)
+        await _write_batches(execution.area, document, changed)
 
     async def _logged(
         self, execution: Execution, function: Callable[..., Awaitable[None]], *arguments: object

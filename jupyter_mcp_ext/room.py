@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,8 @@ from .errors import NotANotebook, NotebookNotFound, StillOpen
 from .file_notices import FileNotices
 from .notebook import NotebookDocument
 from .people import Participant, Writers, participants, saves_itself, views
-from .saving import keep_saved, save_pending
+from .saving import Autosave, save_pending
+from .starts import Spawn
 
 CLOSE_GRACE_SECONDS = 1.5
 """How long stopping waits for the last edits to reach the disk."""
@@ -41,6 +42,7 @@ class _Keeper:
 class _Lease:
     room: DocumentRoom
     document: NotebookDocument
+    stop_autosave: Callable[[], None]
     keeper: _Keeper = field(default_factory=_Keeper)
     users: int = 0
 
@@ -49,10 +51,15 @@ class NotebookRooms:
     """The rooms of this server's notebooks, shared with every browser that has them open."""
 
     def __init__(
-        self, collaboration: Collaboration, contents: Contents, notices: FileNotices
+        self,
+        collaboration: Collaboration,
+        contents: Contents,
+        notices: FileNotices,
+        spawn: Spawn,
     ) -> None:
         self._collaboration = collaboration
         self._contents = contents
+        self._spawn = spawn
         self._leases: dict[str, _Lease] = {}
         self._notices = notices
 
@@ -172,10 +179,6 @@ class NotebookRooms:
         """Where the file is now, None if it is gone."""
         return self._collaboration.path_of(file_id)
 
-    async def keep_saved(self, document: NotebookDocument) -> None:
-        """Save the notebook every few seconds, until cancelled."""
-        await keep_saved(partial(self._rooms_of, document))
-
     async def leave(self, path: str) -> None:
         """Save what is not saved yet, and free the room now if nobody else is in it.
 
@@ -193,6 +196,7 @@ class NotebookRooms:
         """Save what is not on disk yet, for a short time at most."""
         with move_on_after(CLOSE_GRACE_SECONDS):
             for lease in list(self._leases.values()):
+                lease.stop_autosave()
                 await save_pending(lease.room, is_wanted=not _has_guests(lease.room))
 
     # Leases
@@ -211,9 +215,6 @@ class NotebookRooms:
         self._notices.follow(room_id)
         self._use(lease)
         return lease
-
-    def _rooms_of(self, document: NotebookDocument) -> list[DocumentRoom]:
-        return [lease.room for lease in self._leases.values() if lease.document is document]
 
     def _is_live(self, lease: _Lease) -> bool:
         rooms = self._collaboration.rooms
@@ -235,7 +236,8 @@ class NotebookRooms:
                 room._document, room._file.path, partial(settled, room), writers.current
             )
             document.file_id = room._file.file_id
-            lease = self._leases[room_id] = _Lease(room, document)
+            stop = document.on_change(Autosave(room, self._spawn).note_change)
+            lease = self._leases[room_id] = _Lease(room, document, stop)
         return lease
 
     @contextmanager

@@ -1,10 +1,18 @@
-"""Let the rooms that we make keep their changes where those that browsers make do."""
+"""The stores in which rooms keep their changes."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from anyio import Lock, move_on_after
 from jupyter_server_ydoc.app import YDocExtension
+from jupyter_server_ydoc.rooms import DocumentRoom
+
+MAX_WAITING = 200
+"""How many changes may wait for a store, each in a task of its own."""
+
+CATCH_UP_SECONDS = 5.0
+"""How long others wait until a slow store has caught up."""
 
 
 class _Configured:
@@ -25,3 +33,12 @@ def configure_store(collaboration: YDocExtension) -> None:
 
     members = {"__init__": __init__}
     collaboration.ystore_class = type(store)(store.__name__, (_Configured, store), members)
+
+
+async def caught_up(room: DocumentRoom) -> None:
+    """Wait for a store on a slow disk, so that its queue does not grow for ever."""
+    lock = getattr(room.ystore, "lock", None)
+    if isinstance(lock, Lock) and lock.statistics().tasks_waiting > MAX_WAITING:
+        with move_on_after(CATCH_UP_SECONDS):
+            async with lock:  # It is given in the order in which it was asked for.
+                pass

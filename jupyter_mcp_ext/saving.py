@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from time import monotonic
 
 from anyio import sleep
 from jupyter_server_ydoc.rooms import DocumentRoom
 
+from .starts import Spawn
+
 SAVE_INTERVAL_SECONDS = 5.0
-"""How often a notebook is saved while a run keeps changing it."""
+"""How long after a change a document is saved that does not cease to change."""
 
 SAVE_PAUSE_FACTOR = 20
-"""The pause between two such saves is at least this many times the last one's duration."""
+"""It is at least this many times the last such save's duration."""
 
 
 async def save_pending(room: DocumentRoom, *, is_wanted: bool = False) -> None:
@@ -24,20 +25,43 @@ async def save_pending(room: DocumentRoom, *, is_wanted: bool = False) -> None:
     pending = room._saving_document
     is_put_off = pending is not None and not pending.done()
     if is_put_off or (is_wanted and room._document.dirty):
-        save = room._save_to_disc()
-        if save is not None:
-            await asyncio.shield(save)
+        await _save(room)
+        later = room._saving_document
+        if later is not None and later.done():
+            await _save(room)  # It may have been faster, and then was replaced by what is older.
 
 
-async def keep_saved(rooms: Callable[[], Sequence[DocumentRoom]]) -> None:
-    """Save what `rooms` returns every few seconds, until cancelled.
+async def _save(room: DocumentRoom) -> None:
+    save = room._save_to_disc()
+    if save is not None:
+        # At the next change the room would break off the save that it knows of.
+        room._saving_document = None
+        await asyncio.shield(save)
 
-    A room's own save waits for a pause in the changes, which a run that keeps printing never makes.
+
+class Autosave:
+    """Saves a document in time that keeps changing.
+
+    A room's own save waits for a pause in the changes, which a run that keeps printing, somebody
+    who types or a busy agent may not make for long.
     """
-    pause = SAVE_INTERVAL_SECONDS
-    while True:
-        await sleep(pause)
+
+    def __init__(self, room: DocumentRoom, spawn: Spawn) -> None:
+        self._room = room
+        self._spawn = spawn
+        self._is_due = False
+        self._least_pause = max(SAVE_INTERVAL_SECONDS, room._save_delay or 0)
+        self._pause = self._least_pause
+
+    def note_change(self, cell_ids: set[str] | None) -> None:
+        """The document has changed."""
+        if not self._is_due:
+            self._is_due = True
+            self._spawn(self._save_soon)
+
+    async def _save_soon(self) -> None:
+        await sleep(self._pause)
+        self._is_due = False
         started = monotonic()
-        for room in rooms():
-            await save_pending(room)
-        pause = max(SAVE_INTERVAL_SECONDS, SAVE_PAUSE_FACTOR * (monotonic() - started))
+        await save_pending(self._room)
+        self._pause = max(self._least_pause, SAVE_PAUSE_FACTOR * (monotonic() - started))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from typing import Any
 
 from pycrdt import Array
@@ -42,6 +43,14 @@ class Snapshots:
         if kept is not None:
             return at_position(kept, position)
         return self._snapshot(json.loads(str(self._ycells[position])), position)
+
+    def among(self, cell_ids: Set[str]) -> list[Cell]:
+        """The cells that have these ids, in order."""
+        positions = [i for i, cell_id in enumerate(self._index.ids) if cell_id in cell_ids]
+        if len(positions) > FEW:
+            cells = self.all()
+            return [cells[position] for position in positions]
+        return [*map(self.at, positions)]
 
     def forget(self, cell_ids: set[str] | None) -> None:
         """These cells have changed, or for None any of them."""

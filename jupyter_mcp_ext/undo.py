@@ -26,6 +26,7 @@ MADE: Sequence[Kind] = ("added", "moved", "replaced")
 @dataclass(frozen=True)
 class _Step:
     mark: str
+    changed: Sequence[str]
     made: Sequence[str]
     """The cells that undoing it would remove, with all that others have written in them."""
 
@@ -69,8 +70,15 @@ class Undo:
             edits.steps.clear()
             return [*changes.cells, *changes.removed] if changes else []
         made = [i for i in changes.cells if agent.author in journal.authors(i, MADE, mark)]
-        edits.steps.append(_Step(journal.mark, made))
-        return [*changes.cells, *changes.removed]
+        changed = [*changes.cells, *changes.removed]
+        edits.steps.append(_Step(journal.mark, changed, made))
+        return changed
+
+    def concerned(self, agent: Origin, steps: int) -> set[str]:
+        """The ids of the cells that the agent's last steps changed or removed."""
+        edits = self._edits.get(agent)
+        last = [] if edits is None else edits.steps[-steps:]
+        return {cell_id for step in last for cell_id in step.changed}
 
     def take_back(self, agent: Origin) -> bool:
         """Undo the agent's last step; False if there is none.

@@ -43,6 +43,7 @@ MCPExtensionError                  base, never raised itself
 ├── SensitiveFile
 ├── Declined                       the person said no
 ├── NobodyToAsk                    the person has to be asked, and cannot be
+├── NotRun                         the cell was written, and could not be run
 ├── BrokenOff                      a run ended with a bug of ours
 ├── ServerStopping
 ├── OtherCollaboration             another package than jupyter-collaboration has the notebooks

@@ -100,6 +100,11 @@ class NoSubshells(KernelProblem):
         )
 
 
+class NotRun(MCPExtensionError):
+    def __init__(self, written: str, reason: MCPExtensionError) -> None:
+        super().__init__(f"{written}. This is done, but the cell could not be run: {reason}")
+
+
 class BrokenOff(MCPExtensionError):
     def __init__(self, execution: str) -> None:
         super().__init__(

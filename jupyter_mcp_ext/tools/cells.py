@@ -7,7 +7,7 @@ from typing import Literal
 from mcp_types import TextContent
 
 from ..cell import Cell
-from ..errors import RemovalNotConfirmed, WrongCellType
+from ..errors import MCPExtensionError, NotRun, RemovalNotConfirmed, WrongCellType
 from ..notebook import NotebookDocument
 from ..output_blocks import Block
 from ..text_edits import line_diff
@@ -184,7 +184,10 @@ async def _written(
     execution = context.services.executor.submit_cell(
         document, cell, context.agent, takes_input=context.elicitation.is_possible
     )
-    return [*await answer(context, [execution], wait_seconds), *written]
+    try:
+        return [*await answer(context, [execution], wait_seconds), *written]
+    except MCPExtensionError as error:
+        raise NotRun(text.partition("\n")[0], error) from error
 
 
 def _between(document: NotebookDocument, cell: Cell) -> str:

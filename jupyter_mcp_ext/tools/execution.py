@@ -76,8 +76,8 @@ async def execute_cells(
 ) -> list[Block]:
     """Run the code cells among these, top down."""
     async with context.open(notebook) as document:
-        chosen = set(document.resolve_many(cells))
-        runnable = [cell for cell in document.cells() if cell.id in chosen and _is_runnable(cell)]
+        chosen = document.cells_among(document.resolve_many(cells))
+        runnable = [cell for cell in chosen if _is_runnable(cell)]
         if not runnable:
             raise InvalidRequest("There is no code cell with a source among these.")
         context.check_known(document, runnable, overwrite_changes)

@@ -39,7 +39,8 @@ async def undo(
     """Take back your last edits of a notebook, one per call that made them; nobody else's."""
     async with context.open(notebook) as document:
         mark, done, refusal = document.journal.mark, 0, ""
-        known = context.services.readings.known(context.agent, document, document.cells())
+        concerned = document.cells_among(document.undoable(context.agent, steps))
+        known = context.services.readings.known(context.agent, document, concerned)
         try:
             while done < steps and document.undo(context.agent):
                 done += 1
@@ -49,7 +50,7 @@ async def undo(
             refusal = f"\n{error}"
         changes = document.journal.since(mark)
         context.cells.extend([*changes.cells, *changes.removed] if changes else [])
-        cells = [cell for cell in document.cells() if changes and cell.id in changes.cells]
+        cells = document.cells_among(changes.cells if changes else ())
         # Of a cell that somebody else has changed as well, the agent is shown a line only.
         context.knows(document, [cell for cell in cells if cell.id in known])
     if not done:

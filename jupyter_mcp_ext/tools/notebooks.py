@@ -166,8 +166,7 @@ async def read_notebook(
         kernel = await _kernel_state(context, document)
         await document.settled()
         # Nothing is awaited from here on: what people did meanwhile would be lost for `since`.
-        wanted = set(document.resolve_many(cells))
-        chosen = [cell for cell in document.cells() if cell.id in wanted]
+        chosen = document.cells_among(document.resolve_many(cells))
         header = header_of(document, services.rooms.views, context.agent.id)
         header += f", {kernel}"
         changes = document.journal.since(since, context.agent.id) if since else None

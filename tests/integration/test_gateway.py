@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 import anyio
 import psutil
 import pytest
-from anyio.abc import SocketStream
 from mcp_types import ElicitResult
 
 from ..agent import Agent, connect_agent, execution_in, text
+from ..forwarder import forwarding
 from ..peer import join_room
 from ..server import Server, run_kernel_gateway, run_server
 from .test_live_document import until
@@ -197,54 +197,6 @@ async def test_environments_of_this_machine_are_not_for_kernels_elsewhere(remote
 
 
 # The network between
-
-
-class Forwarder:
-    """Stands between our server and the gateway; while it is not open, nothing passes."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._to = host, port
-        self._streams: list[SocketStream] = []
-        self._is_open = True
-
-    async def carry(self, near: SocketStream) -> None:
-        async with near:
-            if not self._is_open:
-                return
-            async with await anyio.connect_tcp(*self._to) as far, anyio.create_task_group() as both:
-                self._streams += [near, far]
-                both.start_soon(self._copy, near, far)
-                both.start_soon(self._copy, far, near)
-
-    async def close(self) -> None:
-        self._is_open = False
-        for stream in self._streams:
-            await anyio.aclose_forcefully(stream)
-        self._streams.clear()
-
-    def open(self) -> None:
-        self._is_open = True
-
-    async def _copy(self, source: SocketStream, target: SocketStream) -> None:
-        # One end may have gone, which the other is told by closing it.
-        with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            async for data in source:
-                await target.send(data)
-            await target.send_eof()
-
-
-@asynccontextmanager
-async def forwarding(gateway: Server) -> AsyncIterator[tuple[str, Forwarder]]:
-    host, port = gateway.url.split("/")[2].split(":")
-    forwarder = Forwarder(host, int(port))
-    async with (
-        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
-        anyio.create_task_group() as tasks,
-    ):
-        tasks.start_soon(listener.serve, forwarder.carry)
-        own = listener.extra(anyio.abc.SocketAttribute.local_port)
-        yield gateway.url.replace(port, str(own)), forwarder
-        tasks.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("is_closed_meanwhile", [True, False])

@@ -174,6 +174,19 @@ async def test_a_person_who_does_not_want_autosave_does_not_get_it(
     assert (server.root / notebook).read_text() == before
 
 
+async def test_what_is_typed_without_a_pause_is_saved_all_the_same(
+    server: Server, agent: Agent
+) -> None:
+    cells = [nbformat.v4.new_code_cell(f"x{n}", id=f"cell{n}") for n in range(500)]
+    path = server.write_notebook(nbformat.v4.new_notebook(cells=cells))
+    await agent.tell("read_cell", notebook=path, cell=0)
+    async with join_room(server, path) as peer:
+        with anyio.fail_after(40):
+            while "typed" not in (server.root / path).read_text():
+                peer.source_of("cell7").insert(0, "typed ")
+                await anyio.sleep(0.05)  # No pause is as long as the save delay, or a save.
+
+
 async def test_an_edit_that_a_change_on_disk_replaced_is_told(
     hasty: Server, visitor: Agent
 ) -> None:

@@ -171,3 +171,19 @@ async def test_files_are_listed_by_pattern_and_depth(server: Server, agent: Agen
     assert [line.split("  ")[0] for line in deep.splitlines()] == ["data/a.csv", "data/deep/b.csv"]
     assert "4.0 kB" in flat
     assert (await agent.call("list_files", directory="../")).is_error
+
+
+async def test_a_cell_that_is_written_and_cannot_be_run_is_told_as_written(
+    server: Server, agent: Agent
+) -> None:
+    path = server.write_notebook(
+        {
+            "cells": [],
+            "metadata": {"kernelspec": {"name": "none", "display_name": "None"}},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+    )
+    answer = await agent.call("insert_cell", notebook=path, source="1", execute=True)
+    assert answer.is_error and "inserted (code)" in text(answer) and "none" in text(answer)
+    assert "2 cells" in await agent.tell("read_notebook", notebook=path)

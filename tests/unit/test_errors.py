@@ -185,6 +185,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "no elicitation). Nothing was changed. Tell the user, who can do it in JupyterLab.",
     ),
     (
+        errors.NotRun("[3] cell inserted", errors.ServerStopping()),
+        "[3] cell inserted. This is done, but the cell could not be run: This Jupyter server is "
+        "stopping, and its kernels with it. What was printed so far is in the notebook.",
+    ),
+    (
         errors.BrokenOff("r7"),
         "The execution r7 broke off inside the Jupyter server. Its log has the reason. Read the "
         "cell, then run it again.",

@@ -1,0 +1,1 @@
+"""How the server bears size and time: large notebooks, many of them, many clients, many calls."""
