@@ -73,6 +73,17 @@ class Hub:
         assert self.process
         await stop_process(self.process)
 
+    def kill_proxy(self) -> None:
+        """The Hub sees that after some seconds, and starts another."""
+        os.kill(int((self.directory / "proxy.pid").read_text()), signal.SIGKILL)
+
+    async def is_reached(self) -> bool:
+        """Whether the proxy is there, and knows the way to the Hub."""
+        try:
+            return (await self.http.get("users")).is_success
+        except httpx2.TransportError:
+            return False
+
     async def start_server(self, user: str) -> None:
         """Start the server of a user, if it is not running."""
         await self.http.post(f"users/{user}")

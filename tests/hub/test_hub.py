@@ -211,6 +211,21 @@ async def test_a_restart_of_the_hub_ends_no_call(hub: Hub) -> None:
     assert "| 'slept'" in answer
 
 
+async def test_a_kill_of_the_proxy_loses_no_run_and_nothing_that_was_answered(hub: Hub) -> None:
+    async with alices_agent(hub) as agent:
+        path = await new_notebook(agent)
+        await agent.tell("insert_cell", notebook=path, source="kept = 1")
+        code = "import time; time.sleep(2); 'slept'"
+        running = await agent.run(path, code, wait_seconds=0)
+    hub.kill_proxy()
+    assert not await hub.is_reached()
+    await until(hub.is_reached)  # It starts another proxy.
+    async with alices_agent(hub) as agent:
+        call = {"execution": execution_in(running), "wait_seconds": 30}
+        assert "| 'slept'" in await agent.tell("get_execution", **call)
+        assert "kept = 1" in await agent.tell("read_notebook", notebook=path)
+
+
 @asynccontextmanager
 async def idle_culler(hub: Hub, timeout_seconds: int) -> AsyncIterator[None]:
     """The Hub's own service that stops idle servers, with the operator's rights."""
