@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import partial
 from itertools import count
 from logging import getLogger
@@ -32,6 +32,7 @@ class CellIndex:
         self._writer = writer
         self._ycells = ycells
         self._ids: list[str] | None = None
+        self._known: set[str] | None = None
         self._hints: dict[str, int] = {}
         """Where cells were when they were last looked for."""
         self._listeners: list[Listener] = []
@@ -46,6 +47,14 @@ class CellIndex:
         """In the order of the cells."""
         self.read()
         return self._ids or []
+
+    @property
+    def known(self) -> Set[str]:
+        """The same ids, to ask whether there is one."""
+        ids = self.ids
+        if self._known is None:
+            self._known = set(ids)
+        return self._known
 
     def position(self, cell_id: str) -> int | None:
         """Where the cell is now; None if there is none with this id."""
@@ -68,7 +77,7 @@ class CellIndex:
 
     def forget(self) -> None:
         """Read the ids anew when they are needed: one has changed in place."""
-        self._ids = None
+        self._ids = self._known = None
 
     def on_change(self, listener: Listener) -> Callable[[], None]:
         """Call it in each transaction that changes cells, until the result is called.
@@ -118,7 +127,7 @@ class CellIndex:
         """Returns the old and the new id; jupyter_ydoc gives new ones to duplicates, in place."""
         ids = [*self.ids]
         old, ids[position] = ids[position], new
-        self._ids = ids
+        self._ids, self._known = ids, None
         if old not in ids:
             self.journal.note_removed(old)
         self.journal.note(new, "added")
@@ -130,6 +139,7 @@ class CellIndex:
         moved = None if before is None else _apply_delta(before, steps)
         self._ids = None if moved is None else moved.ids
         if moved is None:
+            self._known = None
             return None
         old, new = moved.deleted, moved.inserted
         for cell_id in new:
@@ -143,6 +153,9 @@ class CellIndex:
         removed = old.keys() - new.keys()
         if removed:
             removed -= set(moved.ids)  # Another cell may have the same id.
+        if self._known is not None:
+            self._known.update(new)
+            self._known -= removed
         for cell_id in removed:
             self._hints.pop(cell_id, None)
             self.journal.note_removed(cell_id)

@@ -121,7 +121,7 @@ class LiveNotebook:
         """The id of the cell that `reference` names, see `references.resolve`."""
         if isinstance(reference, str) and self._index.position(reference) is not None:
             return reference
-        return resolve(self.cell_ids, reference)
+        return resolve(self.cell_ids, reference, self._index.known)
 
     def resolve_many(self, references: str) -> list[str]:
         """The ids of the cells that `references` names, see `references.resolve_many`."""

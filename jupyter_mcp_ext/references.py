@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from .errors import CellNotFound, InvalidRequest
 from .text import printable
@@ -14,8 +14,8 @@ MIN_PREFIX_LENGTH = 4
 """Shortest part of a cell id, in characters, that may stand for the whole."""
 
 
-def resolve(ids: Sequence[str], reference: str | int) -> str:
-    """The id of the cell that `reference` names.
+def resolve(ids: Sequence[str], reference: str | int, known: Container[str] | None = None) -> str:
+    """The id of the cell that `reference` names; `known` are the same ids, found faster.
 
     In this order: an exact id; an integer or a string that is one, as a position (negative
     from the end); a prefix of an id, if it has 4 characters or more and fits one cell only.
@@ -24,7 +24,7 @@ def resolve(ids: Sequence[str], reference: str | int) -> str:
         CellNotFound: nothing fits, or a prefix fits several cells.
     """
     name = str(reference).strip()
-    if name in ids:
+    if name in (ids if known is None else known):
         return name
     position = _as_int(name)
     if position is not None and -len(ids) <= position < len(ids):

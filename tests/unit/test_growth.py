@@ -11,6 +11,7 @@ from jupyter_ydoc import YNotebook
 from pycrdt import Assoc
 
 from jupyter_mcp_ext.agent import Agent
+from jupyter_mcp_ext.errors import CellNotFound
 from jupyter_mcp_ext.notebook import NotebookDocument
 
 SMALL, LARGE = 30, 1000
@@ -127,3 +128,14 @@ def test_a_caret_in_a_cell_that_was_made_anew_is_nowhere() -> None:
     assert document.cell_with_caret(caret) == "cell0003"
     document.move_cell(3, "end")
     assert document.cell_with_caret(caret) is None
+
+
+def test_a_position_names_its_cell_also_after_cells_came_and_went() -> None:
+    document = opened(SMALL)
+    assert document.resolve(7) == "cell0007"
+    document.insert_cell("new", after="start")
+    document.delete_cells(["cell0003"])
+    new = document.cell_ids[0]
+    assert document.resolve(new) == new and document.resolve(7) == "cell0007"
+    with pytest.raises(CellNotFound):
+        document.resolve("cell0003")
