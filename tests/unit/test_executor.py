@@ -150,6 +150,10 @@ class House:
     def code(self, code: str, **more: Any) -> Execution:
         return self.executor.submit_code(code, "a.ipynb", **more)
 
+    async def interrupt(self, execution: Execution) -> None:
+        with fail_after(5):
+            await self.executor.interrupt(execution)
+
     def texts(self, cell: int = 0) -> list[str]:
         """The texts of the outputs that the notebook has of a cell."""
         return texts(self.document.cell(cell).outputs)
@@ -328,7 +332,7 @@ async def test_cells_do_not_go_on_after_an_interrupt(house: House) -> None:
     cells = [house.document.insert_cell(source) for source in ("wait", "print 1")]
     batch = house.executor.submit_cells(house.document, cells, AGENT, stop_on_error=False)
     await house.begun(batch.executions[0])
-    await house.executor.interrupt(batch.executions[0])
+    await house.interrupt(batch.executions[0])
     assert await ended(*batch.executions) == ["interrupted", "cancelled"]
 
 
@@ -444,7 +448,7 @@ async def test_code_runs_beside_what_the_kernel_runs(house: House) -> None:
     stuck = house.code("wait", while_busy=True)
     await house.begun(stuck)
     with pytest.raises(Unavailable) as caught:
-        await house.executor.interrupt(stuck)
+        await house.interrupt(stuck)
     assert str(caught.value) == (
         "What runs beside another run cannot be interrupted. "
         "Wait for it, or call restart_kernel, which loses all variables."
@@ -468,18 +472,18 @@ async def test_code_that_may_run_beside_others_runs_as_ever_where_nothing_runs(
 async def test_what_runs_is_interrupted_and_what_waits_is_withdrawn(house: House) -> None:
     running, waiting = house.cell("wait"), house.cell("print 1")
     await house.begun(running)
-    await house.executor.interrupt(waiting)
+    await house.interrupt(waiting)
     assert (running.status, waiting.status) == ("running", "cancelled")
-    await house.executor.interrupt(running)
+    await house.interrupt(running)
     assert (running.status, house.kernel.codes) == ("interrupted", ["wait"])
-    await house.executor.interrupt(running)
+    await house.interrupt(running)
     assert await ended(house.cell("print 2")) == ["ok"]
 
 
 async def test_an_interrupt_of_what_ended_harms_nobody(house: House) -> None:
     done, running = house.cell("print 1"), house.cell("wait")
     await house.begun(running)
-    await house.executor.interrupt(done)
+    await house.interrupt(done)
     assert running.status == "running"
     house.kernel.release()
     assert await ended(running) == ["ok"]
@@ -496,7 +500,7 @@ async def test_what_the_kernel_has_queued_behind_others_stays_queued(
     with fail_after(5):
         while not queued.is_submitted:
             await house.kernel.hear()
-    await house.executor.interrupt(queued)
+    await house.interrupt(queued)
     assert queued.status == "queued" and house.kernel.codes == ["print 1", "wait"]
     house.kernel.release()
     assert await ended(queued) == ["ok"]
@@ -510,7 +514,7 @@ async def test_what_begins_while_it_is_interrupted_ends(house: House) -> None:
         while not queued.is_submitted:
             await house.kernel.hear()
         async with create_task_group() as tasks:
-            tasks.start_soon(house.executor.interrupt, queued)
+            tasks.start_soon(house.interrupt, queued)
             await wait_all_tasks_blocked()
             house.kernel.release()
     assert await ended(queued) == ["interrupted"]
@@ -527,7 +531,7 @@ async def test_a_kernel_that_does_not_stop_is_told(
     running = house.cell("wait")
     await house.begun(running)
     with pytest.raises(InterruptFailed):
-        await house.executor.interrupt(running)
+        await house.interrupt(running)
     assert running.status == "running"
     house.kernel.release()
 
@@ -540,7 +544,7 @@ async def test_who_waits_when_the_server_stops_is_told(house: House) -> None:
         with pytest.raises(ServerStopping):
             await execution.wait(5)
     unfinished = house.cell("print 2")
-    await house.executor.interrupt(unfinished)
+    await house.interrupt(unfinished)
     assert unfinished.status == "queued", "it was interrupted"
 
 

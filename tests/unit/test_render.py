@@ -654,6 +654,8 @@ def test_what_fits_exactly_is_shown() -> None:
     used = len(header) + 11
     assert "1 cell with 0 characters" in render.sources(cells, Limits(max_source_chars=used))
     assert "omitted" not in render.sources(cells, Limits(max_source_chars=used + 1))
+    assert render.whole(cells, Limits(max_source_chars=used)) == cells[:1]
+    assert render.whole(cells, Limits(max_source_chars=used + 1)) == cells
     last = code("x" * 200, 1)
     for room, is_shown in ((39, False), (40, True)):
         shown = render.sources([cells[0], last], Limits(max_source_chars=used + room))
@@ -828,6 +830,8 @@ def test_recorded_runs_have_number_status_time_and_code() -> None:
         "4  status: error  2026-01-02 03:04  lost",
         "| \ufffd1/0",
     ]
+    line = Record("work", (RecordedRun(1, "x" * 9_999, "ok", at),) * 3)
+    assert render.recorded(line, Limits(max_source_chars=1_000)).count("x") > 600
     assert render.recorded(Record("new"), LIMITS) == "0 runs recorded on 'new'"
 
 

@@ -97,6 +97,32 @@ def test_many_matches_are_counted_and_a_few_shown() -> None:
     assert "… 92 more lines" in shown and "… 40 more cells" in shown
 
 
+def test_stale_cells_without_a_query_are_counted_as_cells() -> None:
+    shown = render.matches(search(CELLS, "", is_regex=False, within="stale"))
+    assert shown == "1 cell\n[1] bbbb code In[1], stale, 2 lines"
+
+
+@pytest.mark.parametrize(("lines", "rest"), [(8, []), (9, ["… 1 more line"])])
+def test_lines_beyond_the_bound_of_a_cell_are_counted(lines: int, rest: list[str]) -> None:
+    cells = [Cell("aaaa", 0, "code", "\n".join("x" * lines))]
+    shown = render.matches(search(cells, "x", is_regex=False, within="all")).split("\n")
+    assert shown[2:] == [*(f"  {number}: x" for number in range(8)), *rest]
+
+
+@pytest.mark.parametrize(("cells", "rest"), [(60, "  0: x"), (61, "… 1 more cell")])
+def test_cells_beyond_the_bound_are_counted(cells: int, rest: str) -> None:
+    matching = [Cell(f"{n:04}", n, "code", "x") for n in range(cells)]
+    shown = render.matches(search(matching, "x", is_regex=False, within="all")).split("\n")
+    assert shown[-1] == rest and len(shown) == 1 + 2 * 60 + (cells > 60)
+
+
+def test_a_long_matching_line_is_cut() -> None:
+    for length, shown in ((200, "x" * 200), (201, "x" * 200 + "…")):
+        cells = [Cell("aaaa", 0, "code", "x" * length)]
+        found = search(cells, "x", is_regex=False, within="all")
+        assert render.matches(found).split("\n")[2] == f"  0: {shown}"
+
+
 def test_a_search_of_too_much_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_module, "SEARCH_SECONDS", 0.1)
     for is_regex in (False, True):
