@@ -29,6 +29,9 @@ from .handlers import MAX_BODY_BYTES, MCPHandler
 from .keeper import Keeper
 from .kernel import Kernels
 from .loss_notes import LossNotes
+from .oauth.consent_page import ConsentPage
+from .oauth.handlers import root_routes, routes
+from .oauth.login import OAuthLogin
 from .page import StatusPage
 from .presence import Presence
 from .readings import Readings
@@ -80,20 +83,30 @@ class MCPExtension(Settings, ExtensionApp):
         )
         self._transport = Transport(self._build_server, self._tasks.spawn, MAX_BODY_BYTES)
         self._attendance = Attendance()
+        oauth = self._add_oauth_login() if self.oauth_login else None
         page = StatusPage(
             self._attendance,
             self._presence,
             self._executions,
             self.toolsets,
             read_only=self.read_only,
+            oauth=oauth,
         )
         options = {
             "transport": self._transport,
             "show_page": page.render,
             "touch": self._touch,
-            "unauthenticated_status": self.unauthenticated_status,
+            "unauthenticated_status": 401 if self.oauth_login else self.unauthenticated_status,
+            "oauth": oauth,
         }
         self.handlers.append((r"/mcp/?", MCPHandler, options))
+
+    def _add_oauth_login(self) -> OAuthLogin:
+        assert self.serverapp is not None
+        login = OAuthLogin(self._settings["cookie_secret"])
+        self.handlers += routes(login, ConsentPage(read_only=self.read_only))
+        self.serverapp.web_app.add_handlers(".*$", root_routes(self.serverapp.base_url))
+        return login
 
     def _build_kernels(self, settings: dict[str, Any]) -> None:
         self._records = Records(self._recorded_directory(), self.recorded_days, self.log)
@@ -146,7 +159,7 @@ class MCPExtension(Settings, ExtensionApp):
         self._tasks.spawn(self._presence.keep_shown, "presence")
         self._tasks.spawn(Keeper(self._kernels, self.log).run, "keeper")
         stop_in_order(serverapp)
-        self.log.info("%s", announcement(serverapp, os.environ))
+        self.log.info("%s", announcement(serverapp, os.environ, oauth_login=self.oauth_login))
 
     async def stop_extension(self) -> None:
         if not self._is_set_up:

@@ -23,10 +23,12 @@ def lacks_token(identity_provider: Any) -> bool:
     return identity_provider.auth_enabled and not identity_provider.token
 
 
-def announcement(serverapp: ServerApp, variables: Mapping[str, str]) -> str:
+def announcement(
+    serverapp: ServerApp, variables: Mapping[str, str], *, oauth_login: bool = False
+) -> str:
     """What the log says at the start. `variables` are those of the environment."""
     where = f"Agents connect at {_address(serverapp, variables)}: open it in a browser"
-    if lacks_token(serverapp.identity_provider):
+    if lacks_token(serverapp.identity_provider) and not oauth_login:
         return f"{where}. {NO_TOKEN}"
     # A Hub's tokens are not known here.
     return where if _hub_path(variables) else f"{where}, or run `jupyter mcp config`"

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import responses
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, cast
 
 from anyio import Event
+from jupyter_server.auth import IdentityProvider
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async
@@ -18,6 +19,8 @@ from tornado.web import HTTPError, authenticated, stream_request_body
 
 from .entrance import NO_TOKEN, lacks_token
 from .hub import hub_login_hint, hub_token_hint, hub_user
+from .oauth.admission import GrantedIdentity
+from .oauth.login import OAuthLogin
 from .transport import ASGIApp, ASGIMessage, Transport
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -28,9 +31,14 @@ LOGIN_HINT = (
     "header 'Authorization: Bearer <token>'. `jupyter mcp config` prints it for a running server."
 )
 
+OAUTH_HINT = (
+    "This MCP endpoint needs a login: a client that knows OAuth opens a browser for it. Others "
+    "send a token of the Jupyter server in the header 'Authorization: Bearer <token>'."
+)
+
 PAGE_POLICY = (
     "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'"
+    "base-uri 'none'; form-action {1}"
 )
 """What a browser may do for the page; Jupyter's own policy holds as well."""
 
@@ -65,6 +73,7 @@ class Visit:
     icon: str
     home: str
     nonce: str
+    xsrf: str
     has_login: bool
     token_hint: str
     may_read_notebooks: bool
@@ -80,13 +89,17 @@ class MCPHandler(JupyterHandler):
 
     SUPPORTED_METHODS = ("GET", "POST", "DELETE", "OPTIONS")
 
+    _granted: GrantedIdentity | None = None
+
     def initialize(
         self,
         transport: Transport,
         show_page: Callable[[Visit], str],
         touch: Callable[[], None],
         unauthenticated_status: int,
+        oauth: OAuthLogin | None,
     ) -> None:
+        self._oauth = oauth
         self._show_page = show_page
         self._unauthenticated_status = unauthenticated_status
         self._transport = transport
@@ -102,6 +115,8 @@ class MCPHandler(JupyterHandler):
             raise HTTPError(403, "Requests from other web origins are refused.")
         if not self.check_host():
             raise HTTPError(403, "Requests for other host names are refused.")
+        if self._oauth:
+            self._granted = self._oauth.admit(self)
         await super().prepare(_redirect_to_login=self._is_for_page)
         if self._finished or self._is_for_page:
             return
@@ -109,6 +124,11 @@ class MCPHandler(JupyterHandler):
             raise HTTPError(403)
         self._limit_body()
         self._touch()
+
+    @property
+    def identity_provider(self) -> IdentityProvider:
+        """Jupyter's own, unless the request has a token of the OAuth login."""
+        return cast(IdentityProvider, self._granted or super().identity_provider)
 
     @property
     def _is_for_page(self) -> bool:
@@ -149,8 +169,7 @@ class MCPHandler(JupyterHandler):
         message = getattr(error, "log_message", None)
         if status_code == 403 and message is None:
             # Jupyter refuses unknown users without a word.
-            own_hint = NO_TOKEN if lacks_token(self.identity_provider) else LOGIN_HINT
-            message = hub_login_hint(self) or own_hint
+            message = hub_login_hint(self) or self._login_hint
             self._ask_for_login()
         body = {"code": -32000, "message": message or responses.get(status_code, "Error")}
         self.set_header("Content-Type", "application/json")
@@ -158,10 +177,18 @@ class MCPHandler(JupyterHandler):
         self.set_header("Connection", "close")
         self.finish(json.dumps({"jsonrpc": "2.0", "id": None, "error": body}))
 
+    @property
+    def _login_hint(self) -> str:
+        if self._oauth:
+            return OAUTH_HINT
+        return NO_TOKEN if lacks_token(self.identity_provider) else LOGIN_HINT
+
     def _ask_for_login(self) -> None:
+        challenge = self._oauth.challenge(self) if self._oauth else "Bearer"
+        # Whom the Hub knows without a right to this server, no other login would help.
         if self._unauthenticated_status == 401 and not hub_user(self):
             self.set_status(401)
-            self.set_header("WWW-Authenticate", "Bearer")
+            self.set_header("WWW-Authenticate", challenge)
 
     # Serving
 
@@ -203,14 +230,17 @@ class MCPHandler(JupyterHandler):
             icon=self.static_url("favicon.ico"),
             home=self.base_url,
             nonce=nonce,
+            xsrf=self.xsrf_token.decode(),
             has_login=self.identity_provider.auth_enabled,
             token_hint=NO_TOKEN if lacks_token(self.identity_provider) else hub_token_hint(self),
             may_read_notebooks=await self._may_read("contents"),
             may_read_kernels=await self._may_read("kernels"),
         )
-        self.add_header("Content-Security-Policy", PAGE_POLICY.format(nonce))
+        form_target = "'self'" if self._oauth else "'none'"
+        self.add_header("Content-Security-Policy", PAGE_POLICY.format(nonce, form_target))
         self.set_header("Cache-Control", "no-store")
-        self.set_header("Referrer-Policy", "no-referrer")
+        # "no-referrer" would make its forms come from the origin "null", which Jupyter refuses.
+        self.set_header("Referrer-Policy", "same-origin")
         self.finish(self._show_page(visit))
 
     async def _may_read(self, resource: str) -> bool:

@@ -17,6 +17,7 @@ from .clients import ANY, CLIENTS, Client, Connection, format_bridge_command, fo
 from .execution import Execution
 from .executions import Executions
 from .handlers import Visit
+from .oauth.login import OAuthLogin
 from .presence import Presence
 from .text import duration, printable
 
@@ -58,20 +59,25 @@ class StatusPage:
         toolsets: Sequence[str],
         *,
         read_only: bool,
+        oauth: OAuthLogin | None,
     ) -> None:
         self._attendance = attendance
         self._presence = presence
         self._executions = executions
+        self._oauth = oauth
         self._facts = {"toolsets": toolsets, "read_only": read_only, "version": __version__}
         self._template = _load_template()
 
     def render(self, visit: Visit) -> str:
         """The page as HTML."""
+        needs_token = visit.has_login and not self._oauth
         return self._template.render(
             visit=visit,
             agents=self._agents() if visit.may_read_notebooks else [],
             executions=self._runs(visit),
-            recipes=recipes(visit.url, has_login=visit.has_login),
+            logins=self._oauth.logins() if self._oauth and visit.may_read_notebooks else [],
+            needs_token=needs_token,
+            recipes=recipes(visit.url, needs_token=needs_token),
             **self._facts,
         )
 
@@ -102,9 +108,9 @@ class StatusPage:
         ]
 
 
-def recipes(url: str, *, has_login: bool) -> list[Recipe]:
+def recipes(url: str, *, needs_token: bool) -> list[Recipe]:
     """How each client connects to the address, or comes to start the bridge."""
-    connection = Connection(url, TOKEN if has_login else "")
+    connection = Connection(url, TOKEN if needs_token else "")
     command = format_claude_command(connection)
     found = [Recipe(CLIENTS["claude-code"].title, "in a terminal", command)]
     for client in (*(each for each in CLIENTS.values() if each is not ANY), ANY):

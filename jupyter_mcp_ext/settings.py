@@ -115,7 +115,14 @@ class Settings(HasTraits):
         403,
         config=True,
         help="The HTTP status of an answer to a request without a login. Many clients take 401 as "
-        "an invitation to an OAuth login, which this server does not offer.",
+        "an invitation to an OAuth login, which this server offers with `oauth_login` only, and "
+        "then it is always 401.",
+    )
+    oauth_login = Bool(
+        False,
+        config=True,
+        help="Whether MCP clients can log in by OAuth: they need the address only, and open a "
+        "browser in which the person logs in to Jupyter and agrees.",
     )
     max_output_chars = Int(
         3600,

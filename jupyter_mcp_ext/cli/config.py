@@ -20,7 +20,7 @@ from ..clients import (
     format_json,
 )
 from .files import NotWritten, write_entry
-from .probe import check_endpoint
+from .probe import check_endpoint, offers_login
 from .servers import NoConnection, find_server, server_at
 
 
@@ -74,9 +74,7 @@ jupyter mcp config --client=claude-code --stdio  # through the bridge, without a
         if self.stdio or not client.address:
             entry = self._stdio_entry(client, directory)
         else:
-            connection = find_server(self.url, directory).connection()
-            check_endpoint(connection)
-            warn_without_login(connection)
+            connection = checked(find_server(self.url, directory).connection())
             entry = client.entry(connection)
             if client is ANY and not self.write:
                 print_connection(connection)
@@ -104,10 +102,19 @@ jupyter mcp config --client=claude-code --stdio  # through the bridge, without a
             print("It holds a token: keep the file out of version control.", file=sys.stderr)
 
 
-def warn_without_login(connection: Connection) -> None:
+def checked(connection: Connection) -> Connection:
+    """How clients connect, which is without the token where they log in by OAuth.
+
+    Raises:
+        NoConnection: they cannot.
+    """
+    if offers_login(connection.url):
+        return Connection(connection.url, "")
+    check_endpoint(connection)
     if not connection.token:
         warning = "This server asks for no login: whoever reaches its port can run code as you."
         print(warning, file=sys.stderr)
+    return connection
 
 
 def print_connection(connection: Connection) -> None:

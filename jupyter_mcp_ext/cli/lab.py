@@ -12,8 +12,7 @@ from jupyter_server.serverapp import ServerApp
 from jupyterlab.labapp import LabApp
 from traitlets import Bool
 
-from .config import print_connection, warn_without_login
-from .probe import check_endpoint
+from .config import checked, print_connection
 from .servers import NoConnection, RunningServer
 
 
@@ -67,9 +66,8 @@ async def announce(serverapp: ServerApp) -> None:
     """Print how clients connect once that is known to work, or say on stderr why they cannot."""
     try:
         connection = RunningServer.from_info(serverapp.server_info()).connection()
-        await serverapp.io_loop.run_in_executor(None, check_endpoint, connection)
+        connection = await serverapp.io_loop.run_in_executor(None, checked, connection)
     except NoConnection as error:
         print(f"jupyter mcp lab: {error}", file=sys.stderr)
     else:
-        warn_without_login(connection)
         print_connection(connection)

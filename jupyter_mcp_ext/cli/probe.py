@@ -44,6 +44,19 @@ def check_endpoint(connection: Connection) -> None:
         raise NoConnection(f"{connection.url} fails with status {status}: see the server's log")
 
 
+def offers_login(url: str) -> bool:
+    """Whether clients without a token can log in at this endpoint by OAuth.
+
+    Raises:
+        NoConnection: there is no answer.
+    """
+    status, body = ask(Connection(url, ""), f"{url}/.well-known/oauth-protected-resource")
+    try:
+        return status == 200 and bool(json.loads(body)["authorization_servers"])
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def _login_problem(connection: Connection) -> str:
     if connection.token:
         other = "set JUPYTER_TOKEN to one that opens it; the page there says where it comes from"

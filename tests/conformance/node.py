@@ -16,6 +16,7 @@ CONFORMANCE = "conformance"
 INSPECTOR = "mcp-inspector"
 REMOTE = "mcp-remote"
 TYPESCRIPT = "typescript-client"
+TYPESCRIPT_LOGIN = "typescript-login"
 RUN_SECONDS = 90
 
 
@@ -74,7 +75,8 @@ def find_programs(home: Path) -> NodePrograms:
     directory = Path(wheel.origin).parent
     node = directory / "node.exe" if os.name == "nt" else directory / "bin/node"
     wanted = json.loads((Path(__file__).parent / "package.json").read_text())["dependencies"]
-    scripts = {TYPESCRIPT: Path(__file__).parent / "client.cjs"}
+    here = Path(__file__).parent
+    scripts = {TYPESCRIPT: here / "client.cjs", TYPESCRIPT_LOGIN: here / "login.cjs"}
     for package, version in wanted.items():
         scripts |= _scripts_of(package, version)
     return NodePrograms(node, scripts, home)

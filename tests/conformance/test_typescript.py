@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from ..agent import Era, connect_over
-from ..server import Server
-from .node import REMOTE, TYPESCRIPT, NodePrograms
+from ..oauth import LOGIN, person_and_client
+from ..server import Server, run_server
+from .node import REMOTE, TYPESCRIPT, TYPESCRIPT_LOGIN, NodePrograms
 
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
@@ -32,6 +34,26 @@ async def test_a_client_of_the_typescript_sdk_is_told_of_a_wrong_token(
 ) -> None:
     run = await programs.run(TYPESCRIPT, server.mcp_url, "wrong", era, notebook)
     assert run.code == 1 and "needs the login of its Jupyter server" in run.stderr, run.output
+
+
+@pytest.fixture(scope="module")
+async def with_login(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    base = tmp_path_factory.mktemp("oauth")
+    async with run_server(base, LOGIN, module="jupyter_server", base_url="/user/ada/") as server:
+        yield server
+
+
+async def test_a_client_of_the_typescript_sdk_logs_in_by_itself(
+    programs: NodePrograms, with_login: Server, era: Era
+) -> None:
+    async with person_and_client(with_login.url) as (browser, _):
+        await browser.log_in(with_login.token)
+        cookies = browser.cookies
+    run = await programs.run(TYPESCRIPT_LOGIN, with_login.mcp_url, cookies, era)
+    assert run.code == 0, run.output
+    seen = json.loads(run.stdout)
+    assert seen["wasAsked"] and seen["tools"] > 10 and "refresh_token" in seen["tokens"]
+    assert with_login.token not in run.output
 
 
 async def test_mcp_remote_joins_a_stdio_client(

@@ -37,6 +37,15 @@ c.Spawner.environment = {
     "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
 }
 
+
+def let_clients_log_in(spawner):
+    """Carol and Dan have the OAuth login; Alice and Bob have tokens."""
+    if spawner.user.name in ("carol", "dan"):
+        spawner.args = [*spawner.args, "--MCPExtension.oauth_login=True"]
+
+
+c.Spawner.pre_spawn_hook = let_clients_log_in
+
 c.JupyterHub.services = [{"name": "operator", "api_token": os.environ["TEST_HUB_OPERATOR"]}]
 operator = ["admin:users", "admin:servers", "tokens", "access:servers", "custom:mcp:read-only"]
 c.JupyterHub.load_roles = [

@@ -18,6 +18,7 @@ import pytest
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from ..agent import Agent, Era, connect_over, text
+from ..oauth import LOGIN, person_and_client
 from ..server import Server, environment_in, free_port, run_server, stop_process
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -95,7 +96,7 @@ def make_certificate(base: Path) -> Path:
 async def proxied(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Proxied]:
     base, port = tmp_path_factory.mktemp("nginx"), free_port()
     certificate = make_certificate(base)
-    options = ("--ServerApp.trust_xheaders=True",)
+    options = ("--ServerApp.trust_xheaders=True", LOGIN)
     async with run_server(base / "jupyter", *options, base_url="/jupyter/") as server:
         lines = location(httpx2.URL(server.url).port or 0)
         (base / "nginx.conf").write_text(CONFIG.format(base=base, port=port, location=lines))
@@ -179,3 +180,16 @@ async def test_the_origin_is_that_of_the_proxy(proxied: Proxied) -> None:
         for origin, status in ((own, 204), ("https://evil.example", 403)):
             response = await http.options(f"{proxied.url}mcp", headers={"Origin": origin})
             assert response.status_code == status
+
+
+async def test_clients_log_in_at_the_address_of_the_proxy(proxied: Proxied) -> None:
+    context = ssl.create_default_context(cafile=str(proxied.certificate))
+    async with person_and_client(proxied.url, verify=context) as (browser, client):
+        refused = await client.ask()
+        assert f'"{proxied.url}mcp/.well-known/' in refused.headers["www-authenticate"]
+        await browser.log_in(proxied.server.token)
+        tokens = await client.log_in(browser)
+        assert (await client.ask(tokens["access_token"])).status_code == 200
+        await client.revoke(tokens["access_token"])
+        assert (await client.ask(tokens["access_token"])).status_code == 401
+    assert "jmcp_" not in (proxied.certificate.parent / "access.log").read_text()

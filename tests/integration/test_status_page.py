@@ -116,7 +116,7 @@ async def test_the_page_loads_nothing_and_runs_only_its_own_script(server: Serve
     assert any("frame-ancestors 'self'" in policy for policy in policies)
     assert any(policy.startswith("default-src 'none'; script-src 'nonce-") for policy in policies)
     assert first.headers["cache-control"] == "no-store"
-    assert first.headers["referrer-policy"] == "no-referrer"
+    assert first.headers["referrer-policy"] == "same-origin"
     assert first.headers["x-content-type-options"] == "nosniff"
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", first.text)
 

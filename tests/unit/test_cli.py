@@ -162,7 +162,8 @@ def test_config_prints_the_address_and_the_token_of_the_only_server(
     register(jupyter)
     assert config() == (Connection(jupyter.url + "mcp", TOKEN), "")
     asked = [(method, path) for method, path, _ in jupyter.requests]
-    assert asked == [("OPTIONS", "/mcp"), ("POST", "/mcp")]
+    login = "/mcp/.well-known/oauth-protected-resource"
+    assert asked == [("GET", login), ("OPTIONS", "/mcp"), ("POST", "/mcp")]
 
 
 def test_the_server_with_the_nearest_root_is_chosen(

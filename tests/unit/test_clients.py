@@ -157,7 +157,7 @@ def test_a_client_whose_file_is_unknown_needs_a_named_one(
 
 
 def test_the_page_has_a_recipe_for_each_client_and_nothing_of_the_servers_own_machine() -> None:
-    found = recipes(URL, has_login=True)
+    found = recipes(URL, needs_token=True)
     assert {recipe.name for recipe in found} == {client.title for client in CLIENTS.values()}
     assert not [recipe for recipe in found if sys.prefix in recipe.text]
 
@@ -165,7 +165,7 @@ def test_the_page_has_a_recipe_for_each_client_and_nothing_of_the_servers_own_ma
 def test_the_pages_command_for_a_client_without_addresses_can_be_run_as_it_is(
     command: Callable[..., None], tmp_path: Path
 ) -> None:
-    [recipe] = [each for each in recipes(URL, has_login=True) if each.name == "Claude Desktop"]
+    [recipe] = [each for each in recipes(URL, needs_token=True) if each.name == "Claude Desktop"]
     words = shlex.split(recipe.text)
     assert words[:3] == ["jupyter", "mcp", "config"]
     command(*words[3:])
@@ -176,4 +176,4 @@ def test_the_pages_command_for_a_client_without_addresses_can_be_run_as_it_is(
 
 
 def test_a_server_without_a_login_needs_no_token_in_any_recipe() -> None:
-    assert not [each for each in recipes(URL, has_login=False) if "TOKEN" in each.text]
+    assert not [each for each in recipes(URL, needs_token=False) if "TOKEN" in each.text]

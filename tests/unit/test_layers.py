@@ -15,6 +15,7 @@ LAYERS = [
     {"app", "cli"},
     {"page"},
     {"handlers", "server", "clients"},
+    {"oauth"},
     {"transport", "resources", "subscriptions", "hub", "entrance", "stopping"},
     {"boundary"},
     {"tools"},
@@ -50,7 +51,7 @@ LAYERS = [
 """From top to bottom; a module may import any layer below its own."""
 
 HOMES = {
-    "mcp": {"boundary", "transport", "server", "subscriptions", "elicitation"},
+    "mcp": {"boundary", "transport", "server", "subscriptions", "elicitation", "oauth"},
     "mcp_types": {
         *(
             "boundary",
@@ -65,10 +66,10 @@ HOMES = {
         *("elicitation", "sending"),
     },
     "PIL": {"scaling"},
-    "jinja2": {"page"},
+    "jinja2": {"page", "oauth"},
     "psutil": {"kernel_facts"},
     "traitlets": {"cli", "external", "settings"},
-    "tornado": {"handlers", "contents", "sessions", "channels", "gateway"},
+    "tornado": {"handlers", "oauth", "contents", "sessions", "channels", "gateway"},
     "jupyter_server_ydoc": {"collaboration", "file_notices", "room", "room_store", "saving"},
     "pycrdt": {
         *("carets", "cell_index", "live_notebook", "notebook", "outputs", "people", "presence"),
