@@ -49,7 +49,8 @@ class Connections:
         settings["event_logger"].add_listener(schema_id=KERNEL_ACTIONS, listener=self._on_action)
 
     def __iter__(self) -> Iterator[KernelConnection]:
-        return iter(tuple(self._connections.values()))
+        # A kernel may have died for good meanwhile.
+        return iter([each for each in self._connections.values() if not each.is_closed])
 
     def get(self, kernel_id: str) -> KernelConnection | None:
         """The connection to this kernel, None if there is none (any more)."""

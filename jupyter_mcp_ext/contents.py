@@ -40,14 +40,10 @@ class Contents:
             NotebookNotFound: nothing is there.
             NotANotebook: something else is there.
         """
-        clean = clean_path(path)
-        try:
-            model = await ensure_async(self._manager.get(clean, content=False))
-        except HTTPError as error:
-            raise NotebookNotFound(path, reason_of(error)) from error
+        model = await self._model(path, NotebookNotFound)
         if model["type"] != "notebook":
             raise NotANotebook(path, f"it is a {model['type']}")
-        return dict(model) | {"path": clean}
+        return model
 
     async def file(self, path: str) -> dict[str, Any]:
         """The contents model of whatever is at `path`, without its content.
@@ -55,12 +51,7 @@ class Contents:
         Raises:
             FileMissing: nothing is there.
         """
-        clean = clean_path(path)
-        try:
-            model = await ensure_async(self._manager.get(clean, content=False))
-        except HTTPError as error:
-            raise FileMissing(path, reason_of(error)) from error
-        return dict(model) | {"path": clean}
+        return await self._model(path, FileMissing)
 
     async def read_file(self, path: str) -> tuple[str, str]:
         """The content of a file, and whether that is "text" or "base64".
@@ -180,6 +171,16 @@ class Contents:
                 yield entry
                 if entry["type"] == "directory" and recursive:
                     waiting.append(entry["path"])
+
+    async def _model(
+        self, path: str, missing: type[NotebookNotFound | FileMissing]
+    ) -> dict[str, Any]:
+        clean = clean_path(path)
+        try:
+            model = await ensure_async(self._manager.get(clean, content=False))
+        except HTTPError as error:
+            raise missing(path, reason_of(error)) from error
+        return dict(model) | {"path": clean}
 
     async def _save_new(self, model: dict[str, Any], path: str) -> None:
         try:

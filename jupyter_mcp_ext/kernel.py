@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from logging import Logger
 from typing import Any
 
+from anyio import fail_after
 from jupyter_server._tz import utcnow
 from jupyter_server.utils import ensure_async
 
@@ -59,6 +60,7 @@ class Kernels:
 
         self.specs = Kernelspecs(settings)
         self._settings = settings
+        self._start_timeout = start_timeout
         self._starts = Starts(spawn)
         self._named_starts = Starts(spawn)
         self._inventory = KernelInventory(settings, external, self._named_starts.keys)
@@ -80,13 +82,14 @@ class Kernels:
         start, as does `starter`, the agent that needs it.
 
         Raises:
-            KernelStartFailed: there is no such kernelspec, or the kernel does not answer.
+            KernelStartFailed: there is no such kernelspec, its program cannot be run, or the
+                kernel does not answer.
         """
         connection = await self.attached(path)
         if connection is not None:
             return connection
         starting = partial(self._start_for, path, kernel_name, starter)
-        kernel_id = await self._starts.join(path, starting)
+        kernel_id = await self._started(self._starts, path, starting, kernel_name)
         try:
             return await self._adopt(path, kernel_id, is_new=True)
         except KernelStartFailed:
@@ -123,7 +126,7 @@ class Kernels:
         note = self._records.note_loss if name else self._records.forget
         name = self._inventory.agents.choose_name(name)
         starting = partial(self._start_named, name, kernel_name, directory, starter)
-        kernel_id = await self._named_starts.join(name, starting)
+        kernel_id = await self._started(self._named_starts, name, starting, kernel_name)
         try:
             connection = await self.connections.open(kernel_id, is_new=True)
         except KernelStartFailed:
@@ -266,6 +269,21 @@ class Kernels:
             # Somebody may have given the notebook another kernel, which has lost nothing itself.
             connection.loss = loss if is_new else replace(loss, is_elsewhere=True)
         return connection
+
+    async def _started(
+        self, starts: Starts, key: str, start: Callable[[], Awaitable[str]], kernel_name: str
+    ) -> str:
+        """The id of the kernel that starts under this key, which goes on if it takes too long."""
+        try:
+            with fail_after(self._start_timeout):
+                return await starts.join(key, start)
+        except OSError as error:
+            program = error.filename or "of its kernelspec"
+            reason = f"the program {program} cannot be run ({error.strerror})"
+            if isinstance(error, TimeoutError):
+                reason = f"it did not start within {self._start_timeout:g} s"
+            name = kernel_name or self._manager.default_kernel_name
+            raise KernelStartFailed(name, reason, list(await self.specs.all())) from error
 
     async def _start_for(self, path: str, kernel_name: str, starter: str) -> str:
         name, _ = await self.specs.get(kernel_name)

@@ -25,7 +25,7 @@ from .errors import (
 from .journal import Origin
 from .live_notebook import LiveNotebook
 from .restoring import remade, restore
-from .text_edits import Span, byte_spans, changed_spans, nearest_line, unique_spans
+from .text_edits import Span, changed_spans, nearest_line, patch, unique_spans
 from .undo import Undo
 
 EDIT = Origin("edit")
@@ -112,10 +112,8 @@ class NotebookDocument(LiveNotebook):
         """
         index = self._index_after(after)
         cell_id = self._new_id()
-        value: dict[str, Any] = {"id": cell_id, "cell_type": cell_type, "source": source}
-        value["metadata"] = ({"trusted": True} if trusted else {}) | dict(self._signature)
-        if cell_type == "code":
-            value["execution_count"] = None
+        metadata = {"trusted": True} if trusted else {}
+        value = self._new_cell(cell_id, cell_type, source, metadata)
         with self.transaction():
             self._ycells.insert(index, self._ynotebook.create_ycell(value))
             self.mark_dirty()
@@ -248,11 +246,7 @@ class NotebookDocument(LiveNotebook):
     def _patch_source(self, cell: Cell, spans: Sequence[Span]) -> None:
         text: Text = self._ycells[cell.position]["source"]
         with self.transaction():
-            for first, last, replacement in byte_spans(cell.source, spans):
-                if last > first:
-                    del text[first:last]
-                if replacement:
-                    text.insert(first, replacement)
+            patch(text, cell.source, spans)
             for name, value in self._signature.items():
                 self._ycells[cell.position]["metadata"][name] = value
             self.mark_dirty()
@@ -265,16 +259,21 @@ class NotebookDocument(LiveNotebook):
 
     def _replace_cell(self, cell: Cell, source: str, cell_type: str) -> None:
         self._check_not_typed(cell.id)
-        value: dict[str, Any] = {"id": cell.id, "cell_type": cell_type, "source": source}
-        value["metadata"] = cell.metadata | dict(self._signature)
-        if cell_type == "code":
-            value["execution_count"] = None
-        elif cell.attachments:
+        value = self._new_cell(cell.id, cell_type, source, cell.metadata)
+        if cell_type != "code" and cell.attachments:
             value["attachments"] = cell.attachments
         with self.transaction():
             # Setting `cell_type` in place would neither show in JupyterLab nor be valid nbformat.
             self._ycells[cell.position] = self._ynotebook.create_ycell(value)
             self.mark_dirty()
+
+    def _new_cell(
+        self, cell_id: str, cell_type: str, source: str, metadata: dict[str, Any]
+    ) -> dict[str, Any]:
+        """A cell that never ran, signed, in the form that jupyter_ydoc takes."""
+        value = {"id": cell_id, "cell_type": cell_type, "source": source}
+        code = {"execution_count": None} if cell_type == "code" else {}
+        return {**value, "metadata": metadata | dict(self._signature), **code}
 
     def _index_after(self, after: str | int) -> int:
         if after == "start":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from logging import Logger
 from time import monotonic
 
@@ -51,11 +52,12 @@ class OutputWriter:
         """
         try:
             async with create_task_group() as tasks:
-                tasks.start_soon(self._logged, execution, self._follow, document, changed)
+                follow = partial(self._follow, execution, document, changed)
+                tasks.start_soon(self._logged, execution, follow)
                 yield
                 tasks.cancel_scope.cancel()
         finally:
-            await self._logged(execution, _finish, document)
+            await self._logged(execution, partial(_finish, execution.area, document))
 
     def write_late(self, execution: Execution) -> None:
         """Write what came after the end of a run, soon."""
@@ -83,11 +85,9 @@ class OutputWriter:
         execution.area.show_running(document)
         await _write_batches(execution.area, document, changed)
 
-    async def _logged(
-        self, execution: Execution, function: Callable[..., Awaitable[None]], *arguments: object
-    ) -> None:
+    async def _logged(self, execution: Execution, function: Callable[[], Awaitable[None]]) -> None:
         try:
-            await function(execution, *arguments)
+            await function()
         except Exception:
             # The run goes on in its kernel whatever becomes of the notebook.
             self._log.exception("The outputs of %s could not be written", execution.id)
@@ -95,13 +95,13 @@ class OutputWriter:
                 execution.notes.append(NOT_WRITTEN)
 
 
-async def _finish(execution: Execution, document: NotebookDocument) -> None:
+async def _finish(area: OutputArea, document: NotebookDocument) -> None:
     try:
         await document.settled()
-        if execution.area.is_large:
-            await _write_all(execution.area, document)
+        if area.is_large:
+            await _write_all(area, document)
     finally:
-        execution.area.finish(document)
+        area.finish(document)
 
 
 async def _write_all(area: OutputArea, document: NotebookDocument) -> None:

@@ -320,15 +320,6 @@ def _cut(line: str, max_bytes: int) -> str:
     return encoded[: max_bytes - 3].decode(errors="ignore").rstrip() + "…"
 
 
-def outputs(outputs: Sequence[Any], limits: Limits, *, rest: str = "") -> list[Block]:
-    """A label for each output, its text below the label, and images where they belong.
-
-    `rest` is the call that shows more; it is named at the end if text was omitted.
-    An output that is not valid nbformat is named.
-    """
-    return to_blocks(fitted([(outputs, rest, None)], limits)[0])
-
-
 def runs(sections: Sequence[RunSection], limits: Limits) -> list[Block]:
     """What is to be said of each run, then its outputs; all outputs share one budget."""
     groups = fitted([(outputs, rest, link) for _, outputs, rest, link in sections], limits)

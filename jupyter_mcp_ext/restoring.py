@@ -10,7 +10,7 @@ from pycrdt import Array, Map, Text
 
 from .cell import Cell
 from .comparison import differences, in_place
-from .text_edits import byte_spans, changed_spans
+from .text_edits import changed_spans, patch
 
 
 def remade(now: Sequence[Cell], wanted: Sequence[Cell]) -> list[str]:
@@ -56,11 +56,7 @@ def _value(cell: Cell) -> dict[str, Any]:
 
 def _change(ycell: Map[Any], now: Cell, wanted: Cell) -> None:
     source: Text = ycell["source"]
-    for first, last, text in byte_spans(now.source, changed_spans(now.source, wanted.source)):
-        if last > first:
-            del source[first:last]
-        if text:
-            source.insert(first, text)
+    patch(source, now.source, changed_spans(now.source, wanted.source))
     if now.outputs != wanted.outputs:
         outputs: Array[Any] = ycell["outputs"]
         outputs.clear()

@@ -117,9 +117,6 @@ class Runs:
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
 
-    def __contains__(self, msg_id: str) -> bool:
-        return msg_id in self._runs
-
     def get(self, msg_id: str) -> Run | None:
         """The run of this request, None if it is none of ours, or an old one."""
         return self._runs.get(msg_id)

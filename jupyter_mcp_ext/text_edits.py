@@ -8,6 +8,7 @@ from difflib import Match, SequenceMatcher, get_close_matches
 from heapq import nlargest
 from itertools import accumulate, pairwise
 from textwrap import dedent, indent
+from typing import Protocol
 
 Span = tuple[int, int, str]
 """Start and end of a part of a text, in characters, and what replaces it."""
@@ -22,6 +23,14 @@ MAX_COMPARED_CHARS = 100
 
 MAX_STEPS = 200_000
 """How much work a comparison of lines may take, in pairs of equal lines that it looks at."""
+
+
+class SharedText(Protocol):
+    """A text of a live document, whose positions are UTF-8 bytes."""
+
+    def __delitem__(self, key: slice, /) -> None: ...
+    def insert(self, index: int, object: str, /) -> None: ...
+
 
 _Form = Callable[[Sequence[str]], list[str]]
 """How lines are made comparable."""
@@ -167,12 +176,21 @@ def unique_spans(
     return ([] if places > 1 and not replace_all else spans), places
 
 
-def byte_spans(source: str, spans: Sequence[Span]) -> list[Span]:
+def _byte_spans(source: str, spans: Sequence[Span]) -> list[Span]:
     """The spans in UTF-8 bytes, the last one first: so a shared text takes them."""
     return [
         (first := len(source[:start].encode()), first + len(source[start:end].encode()), new)
         for start, end, new in reversed(spans)
     ]
+
+
+def patch(text: SharedText, source: str, spans: Sequence[Span]) -> None:
+    """Replace the spans in a shared text that reads `source`; the rest of it stays untouched."""
+    for first, last, new in _byte_spans(source, spans):
+        if last > first:
+            del text[first:last]
+        if new:
+            text.insert(first, new)
 
 
 def patched(source: str, spans: Sequence[Span]) -> str:

@@ -11,7 +11,7 @@ from pycrdt import Text
 from .collaboration import Collaboration, loading, settled
 from .errors import FileRefused
 from .saving import save_pending
-from .text_edits import Span, byte_spans
+from .text_edits import Span, patch
 
 EDIT_ORIGIN = "mcp-edit"
 """Origin of the transactions that change a file on an agent's behalf."""
@@ -66,13 +66,9 @@ class LiveText:
         # Nothing is awaited until the transaction ends, so what people type is neither lost nor
         # taken for what was there.
         text, before = self._text, str(self._text)
-        spans = byte_spans(before, edit(before))
+        spans = edit(before)
         with self._room.ydoc.transaction(origin=EDIT_ORIGIN):
-            for first, last, new in spans:
-                if last > first:
-                    del text[first:last]
-                if new:
-                    text.insert(first, new)
+            patch(text, before, spans)
             self._room._document.dirty = bool(spans) or self._room._document.dirty
         now = str(text)
         # Others may leave now, and the room with them.

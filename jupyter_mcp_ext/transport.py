@@ -96,6 +96,7 @@ class Transport:
                     await self._stop.wait()
             finally:
                 self._stopped.set()
+                started.set()  # Where it could not: requests must not wait for it for ever.
 
         self._spawn(serve)
         await started.wait()

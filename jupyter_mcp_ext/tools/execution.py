@@ -114,23 +114,17 @@ async def execute_code(
         raise InvalidRequest("Name either a notebook or a kernel.")
     if bool(code) == bool(rerun):
         raise InvalidRequest("Pass either code or rerun, recorded runs of a named kernel: 1-3,5.")
+    takes_input, executor = context.elicitation.is_possible, context.services.executor
     if rerun:
         record = await context.services.records.get(kernel)
-        batch = context.services.executor.submit_codes(
-            [run.code for run in record.chosen(rerun)],
-            kernel,
-            takes_input=context.elicitation.is_possible,
-        )
+        codes = [run.code for run in record.chosen(rerun)]
+        batch = executor.submit_codes(codes, kernel, takes_input=takes_input)
         return await answer(context, batch.executions, wait_seconds, on_timeout, max_chars)
     if notebook:
         await context.require(READ)
         notebook = await context.services.rooms.find(notebook)
-    execution = context.services.executor.submit_code(
-        code,
-        notebook,
-        kernel,
-        takes_input=context.elicitation.is_possible,
-        while_busy=while_busy,
+    execution = executor.submit_code(
+        code, notebook, kernel, takes_input=takes_input, while_busy=while_busy
     )
     return await answer(context, [execution], wait_seconds, on_timeout, max_chars)
 

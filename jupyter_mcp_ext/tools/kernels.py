@@ -17,6 +17,7 @@ from .toolset import (
     Kernel,
     Notebook,
     Pattern,
+    Services,
     ToolContext,
     Toolset,
     kernel_of,
@@ -43,14 +44,18 @@ async def list_kernels(context: ToolContext, recorded: str = "") -> str:
     for model in models:
         running += [render.kernel(model)]
         running += [render.kernel_facts(model, facts.get(model["id"], KernelFacts()))]
+    startable = await _startable(services)
+    lines = ["running:", *(running or ["none"]), "can be started:", *(startable or ["none"])]
+    return "\n".join(filter(None, lines))
+
+
+async def _startable(services: Services) -> list[str]:
     specs = [
         f"{name}: {spec['display_name']} ({spec['language']})"
         for name, spec in (await services.kernels.specs.all()).items()
     ]
-    if names := await services.environments.names():
-        specs.append(f"environments: {', '.join(names)}")
-    lines = ["running:", *(running or ["none"]), "can be started:", *(specs or ["none"])]
-    return "\n".join(filter(None, lines))
+    names = await services.environments.names()
+    return [*specs, *([f"environments: {', '.join(names)}"] if names else [])]
 
 
 @TOOLSET.tool(

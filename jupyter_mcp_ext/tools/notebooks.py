@@ -38,6 +38,7 @@ from .toolset import (
     Notebook,
     Offset,
     Pattern,
+    Services,
     ToolContext,
     Toolset,
     rendered,
@@ -113,9 +114,7 @@ async def open_notebook(
     services, spec = context.services, ""
     if kernel_name:
         await context.require(EXECUTE)
-        directory = await services.contents.directory(notebook.rpartition("/")[0])
-        where = services.contents.on_disk(directory)
-        spec = await services.environments.kernelspec(kernel_name, where)
+        spec = await _kernelspec_for(services, notebook, kernel_name)
     if create:
         await context.require(WRITE)
         # The kernelspecs of environments end with the server, and the notebook does not.
@@ -132,6 +131,12 @@ async def open_notebook(
         context.knows(document, render.whole_in(outline, cells))
         context.glances_at(document, cells)
         return f"{header}\nkernel: {running}\n{outline}\n{_mark(document)}"
+
+
+async def _kernelspec_for(services: Services, notebook: str, kernel_name: str) -> str:
+    """The kernelspec of this name, or for the environment of this name beside the notebook."""
+    directory = await services.contents.directory(notebook.rpartition("/")[0])
+    return await services.environments.kernelspec(kernel_name, services.contents.on_disk(directory))
 
 
 async def _kernel_for(
@@ -161,34 +166,29 @@ async def read_notebook(
     max_chars: MaxChars = None,
 ) -> str | list[Block]:
     """Read an outline (a line per cell), the sources, or all with outputs (full)."""
-    services = context.services
     async with context.open(notebook) as document:
         kernel = await _kernel_state(context, document)
         await document.settled()
         # Nothing is awaited from here on: what people did meanwhile would be lost for `since`.
         chosen = document.cells_among(document.resolve_many(cells))
-        header = header_of(document, services.rooms.views, context.agent.id)
-        header += f", {kernel}"
+        header = header_of(document, context.services.rooms.views, context.agent.id)
         changes = document.journal.since(since, context.agent.id) if since else None
         if changes is not None:
             chosen = [cell for cell in chosen if cell.id in changes.cells]
-        limits = context.limits(max_chars)
-        is_outline = view == "outline"
-        told = None if changes is None else changes.cells
-        outline = render.outline(chosen, told) if is_outline else ""
-        shown_whole = (
-            render.whole_in(outline, chosen) if is_outline else render.whole(chosen, limits)
-        )
-        context.knows(document, shown_whole)
+        limits, told = context.limits(max_chars), changes.cells if changes else None
+        outline = render.outline(chosen, told) if view == "outline" else ""
+        whole = render.whole_in(outline, chosen) if outline else render.whole(chosen, limits)
+        context.knows(document, whole)
         context.glances_at(document, chosen)
         mark = _mark(document)
+    header = f"{header}, {kernel}"
     if since:
         header += f"\n{_changed(since, changes, len(chosen))}"
     if view == "full":
         outputs = chain.from_iterable(cell.outputs for cell in chosen)
         blocks = await rendered(outputs, partial(render.full, chosen, limits))
         return [_text(header), *blocks, _text(mark)]
-    shown = outline if is_outline else render.sources(chosen, limits)
+    shown = outline or render.sources(chosen, limits)
     return "\n".join(filter(None, [header, shown, mark]))
 
 

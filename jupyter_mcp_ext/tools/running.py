@@ -16,7 +16,7 @@ from anyio import get_cancelled_exc_class, move_on_after
 from .. import render
 from ..control import INTERRUPT_GRACE_SECONDS
 from ..elicitation import NotAsked
-from ..errors import MCPExtensionError, NotPermitted
+from ..errors import MCPExtensionError
 from ..execution import Execution, Prompt
 from ..links import cell_link
 from ..output_blocks import Block
@@ -102,8 +102,7 @@ async def resume(
     """Go on with a call that had to ask: its run has been waiting for the answer."""
     execution = context.services.executions.get(context.elicitation.state.partition(":")[0])
     for right in [EXECUTE, SEE_KERNELS, *([READ] if execution.path else [])]:
-        if not await context.may(right):
-            raise NotPermitted(context.tool, *right)
+        await context.require(right)
     if context.tool == "get_execution":
         return await poll(context, execution, wait_seconds or 0, max_chars)
     executions = execution.batch.executions if execution.batch else [execution]

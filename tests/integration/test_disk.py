@@ -11,7 +11,7 @@ import pytest
 
 from ..agent import Agent, connect_agent, text
 from ..peer import Peer, join_room
-from ..server import Server, run_server
+from ..server import Server, run_server, with_modules
 from .test_live_document import saved, until
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         base / "server",
         "--ServerApp.contents_manager_class=full_disk.FullDisk",
         module="jupyter_server",
-        environment={"PYTHONPATH": str(base)},
+        environment=with_modules(base),
     ) as server:
         yield server
 
@@ -174,7 +174,7 @@ async def test_another_package_that_shares_notebooks_is_named_with_what_to_do(
         "--ServerApp.jpserver_extensions=jupyter_server_ydoc=False",
         "--ServerApp.jpserver_extensions=other_sharing=True",
         module="jupyter_server",
-        environment={"PYTHONPATH": str(tmp_path)},
+        environment=with_modules(tmp_path),
     )
     path = server.copy_notebook("plain.ipynb")
     before = (server.root / path).read_bytes()

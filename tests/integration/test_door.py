@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from ..agent import connect_agent, text
-from ..server import Server
+from ..server import Server, with_modules
 
 pytestmark = pytest.mark.anyio
 
@@ -200,7 +200,7 @@ async def test_each_tool_asks_the_authorizer_for_its_own_right(
     server = await start_server(
         "--ServerApp.authorizer_class=read_only_rights.ReadOnly",
         module="jupyter_server",
-        environment={"PYTHONPATH": str(tmp_path)},
+        environment=with_modules(tmp_path),
     )
     path = server.copy_notebook("plain.ipynb")
     async with connect_agent(server.mcp_url, server.token) as agent:

@@ -18,7 +18,7 @@ from mcp_types import ElicitResult
 
 from ..agent import Agent, Era, connect_agent, execution_in, text
 from ..peer import Peer
-from ..server import Server
+from ..server import Server, with_modules
 
 pytestmark = pytest.mark.anyio
 
@@ -333,16 +333,58 @@ async def test_a_kernel_that_never_starts_is_an_error_and_leaves_nothing(
     add_kernelspec(tmp_path / "server1", "mute", "sleep", "60")
     without_site = (sys.executable, "-S", "-m", "ipykernel_launcher", "-f", "{connection_file}")
     add_kernelspec(tmp_path / "server1", "without-ipykernel", *without_site)
+    add_kernelspec(tmp_path / "server1", "gone", str(tmp_path / "gone"), "{connection_file}")
     path = server.copy_notebook("plain.ipynb")
-    reasons = {"mute": "did not answer within 5 s", "without-ipykernel": "its process ended"}
+    reasons = {
+        "mute": "did not answer within 5 s",
+        "without-ipykernel": "its process ended",
+        "gone": f"{tmp_path / 'gone'} cannot be run (No such file or directory)",
+    }
     async with connect_agent(server.mcp_url, server.token) as agent:
         for name, reason in reasons.items():
             answer = await agent.call(
                 "open_notebook", notebook=f"{name}.ipynb", create=True, kernel_name=name
             )
             assert answer.is_error and reason in text(answer) and "python3" in text(answer)
+        answer = await agent.call("start_kernel", environment="gone")
+        assert answer.is_error and reasons["gone"] in text(answer)
         assert await server.get("api/sessions") == [] == await server.get("api/kernels")
         assert "status: ok" in await agent.run(path, "1")
+
+
+SLOW_MANAGER = """
+import asyncio
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+
+class Slow(AsyncMappingKernelManager):
+    async def _async_start_kernel(self, **options):
+        while not (self.parent.contents_manager.exists("let-go")):
+            await asyncio.sleep(0.05)
+        return await super()._async_start_kernel(**options)
+
+    start_kernel = _async_start_kernel
+"""
+
+
+async def test_a_start_that_takes_too_long_is_an_error_and_goes_on(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "slow_start.py").write_text(SLOW_MANAGER)
+    server = await start_server(
+        "--ServerApp.kernel_manager_class=slow_start.Slow",
+        "--MCPExtension.kernel_start_timeout=10",
+        module="jupyter_server",
+        environment=with_modules(tmp_path),
+    )
+    path = server.copy_notebook("plain.ipynb")
+    async with connect_agent(server.mcp_url, server.token) as agent:
+        answer = await agent.call("open_notebook", notebook=path)
+        assert answer.is_error and "'python3' did not start: it did not start within 10 s" in text(
+            answer
+        )
+        (server.root / "let-go").touch()
+        assert "status: ok" in await agent.run(path, "1", wait_seconds=30)
+        assert len(await server.get("api/kernels")) == 1
 
 
 SILENT_KERNEL = """

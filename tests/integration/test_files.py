@@ -13,7 +13,7 @@ import pytest
 
 from ..agent import Agent, connect_agent, text
 from ..peer import join_room
-from ..server import Server
+from ..server import Server, with_modules
 from .test_live_document import saved, until
 
 pytestmark = pytest.mark.anyio
@@ -136,7 +136,7 @@ async def test_a_read_only_notebook_is_read_and_not_changed(
     server = await start_server(
         "--ServerApp.contents_manager_class=locked_contents.Locked",
         module="jupyter_server",
-        environment={"PYTHONPATH": str(tmp_path)},
+        environment=with_modules(tmp_path),
     )
     path = server.copy_notebook("plain.ipynb", "locked")
     before = (server.root / path).read_text()

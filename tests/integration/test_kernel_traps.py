@@ -17,7 +17,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from ..agent import Agent, connect_agent, execution_in
 from ..peer import Peer
-from ..server import Server
+from ..server import Server, with_modules
 from .test_live_document import saved, until
 from .test_running import stream
 
@@ -138,11 +138,10 @@ async def test_another_extension_with_a_client_of_the_same_kernel_hears_it_too(
     start_server: Callable[..., Any], tmp_path: Path
 ) -> None:
     (tmp_path / "foreign.py").write_text(FOREIGN)
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     server = await start_server(
         "--ServerApp.jpserver_extensions=foreign=True",
         module="jupyter_server",
-        environment={"PYTHONPATH": path},
+        environment=with_modules(tmp_path),
     )
     notebook = server.copy_notebook("plain.ipynb")
     kernel = await start_session(server, notebook)

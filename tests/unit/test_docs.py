@@ -88,10 +88,11 @@ def test_the_check_fails_where_a_page_is_stale(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_all_rights_that_tools_ask_for_are_listed() -> None:
-    # `toolset` itself asks for `needs`; the others must ask in the function that is the tool.
+    # `toolset` itself asks for `needs`, and `running` once more for those of a call that goes on;
+    # the others must ask in the function that is the tool.
     asked = 0
     for path in Path(str(tools.__file__)).parent.glob("*.py"):
-        if path.name != "toolset.py":
+        if path.name not in ("toolset.py", "running.py"):
             nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             asked += sum(getattr(node, "attr", "") == "require" for node in nodes)
     every = [tool for toolset in TOOLSETS for tool in toolset.tools]

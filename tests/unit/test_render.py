@@ -19,7 +19,7 @@ from jupyter_mcp_ext import render, sending
 from jupyter_mcp_ext.cell import Cell
 from jupyter_mcp_ext.kernel_facts import KernelFacts
 from jupyter_mcp_ext.links import cell_link
-from jupyter_mcp_ext.output_blocks import Limits
+from jupyter_mcp_ext.output_blocks import Block, Limits, fitted, to_blocks
 from jupyter_mcp_ext.records import Record, RecordedRun
 from jupyter_mcp_ext.text import duration, markup_lines, terminal_lines
 
@@ -50,6 +50,10 @@ SYNTAX_ERROR = [
     "  \x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[6]\x1b[39m\x1b[32m, line 1\x1b[39m\n\x1b[31m    \x1b[39m\x1b[31ma = (1\x1b[39m\n          ^\n\x1b[31mSyntaxError\x1b[39m\x1b[31m:\x1b[39m incomplete input\n",  # noqa: E501
 ]
 # fmt: on
+
+
+def rendered(outputs: list[Any], limits: Limits, *, rest: str = "") -> list[Block]:
+    return to_blocks(fitted([(outputs, rest, None)], limits)[0])
 
 
 def stream(text: Any, name: str = "stdout") -> dict[str, Any]:
@@ -84,7 +88,7 @@ def image(width: int, height: int, kind: str = "PNG", noise: bool = False) -> st
 
 def text(*outputs: Any, limits: Limits = LIMITS, rest: str = "") -> str:
     """What is said of outputs that need no image."""
-    blocks = render.outputs(outputs, limits, rest=rest)
+    blocks = rendered(outputs, limits, rest=rest)
     assert [type(block) for block in blocks] in ([], [TextContent])
     return "".join(block.text for block in blocks if isinstance(block, TextContent))
 
@@ -125,7 +129,7 @@ def test_each_output_is_quoted_below_its_label() -> None:
 
 
 def test_no_output_means_no_block() -> None:
-    assert render.outputs([], LIMITS) == []
+    assert rendered([], LIMITS) == []
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"])
@@ -410,7 +414,7 @@ def test_a_traceback_of_another_language_is_kept() -> None:
 def test_an_image_that_fits_is_sent_as_it_is_after_its_label() -> None:
     data = image(300, 200)
     figure = display(text_plain="<Figure size 300x200 with 1 Axes>", image_png=f"{data}\n")
-    label, picture, after = render.outputs([stream("a\n"), figure, stream("b\n")], LIMITS)
+    label, picture, after = rendered([stream("a\n"), figure, stream("b\n")], LIMITS)
     assert label == TextContent(
         type="text", text=f"stdout:\n| a\ndisplay: image/png 300x200, {stored_size(data)}"
     )
@@ -424,7 +428,7 @@ def test_an_image_that_fits_is_sent_as_it_is_after_its_label() -> None:
 )
 def test_a_large_image_is_scaled_to_the_caps(kind: str, noise: bool) -> None:
     data = {f"image_{kind.lower()}": image(1100, 825, kind, noise)}
-    label, picture = render.outputs([display(**data)], LIMITS)
+    label, picture = rendered([display(**data)], LIMITS)
     assert isinstance(picture, ImageContent) and isinstance(label, TextContent)
     sent = Image.open(BytesIO(b64decode(picture.data)))
     assert len(picture.data) <= LIMITS.max_image_bytes
@@ -435,7 +439,7 @@ def test_a_large_image_is_scaled_to_the_caps(kind: str, noise: bool) -> None:
 
 
 def test_the_mime_type_of_an_image_is_that_of_its_data() -> None:
-    _, picture = render.outputs([display(image_png=image(9, 9, "JPEG"))], LIMITS)
+    _, picture = rendered([display(image_png=image(9, 9, "JPEG"))], LIMITS)
     assert isinstance(picture, ImageContent) and picture.mime_type == "image/jpeg"
 
 
@@ -455,7 +459,7 @@ def test_images_can_be_switched_off() -> None:
 
 def test_of_too_many_images_the_last_are_shown() -> None:
     data = image(9, 9)
-    label, *images = render.outputs([display(image_png=data)] * 3, Limits(max_images=1))
+    label, *images = rendered([display(image_png=data)] * 3, Limits(max_images=1))
     size = stored_size(data)
     assert label == TextContent(
         type="text",
@@ -467,7 +471,7 @@ def test_of_too_many_images_the_last_are_shown() -> None:
 
 def test_all_images_of_an_answer_stay_below_what_clients_accept() -> None:
     limits = Limits(max_image_bytes=500_000, max_images=20)
-    blocks = render.outputs([display(image_png=image(500, 500, noise=True))] * 8, limits)
+    blocks = rendered([display(image_png=image(500, 500, noise=True))] * 8, limits)
     sent = [block for block in blocks if isinstance(block, ImageContent)]
     assert 0 < sum(len(block.data) for block in sent) <= 700_000 and len(sent) < 8
     assert isinstance(blocks[-1], TextContent)
@@ -755,7 +759,7 @@ def test_one_cell_names_the_call_that_shows_more_of_its_outputs() -> None:
 def test_outputs_name_no_call_unless_there_is_one() -> None:
     long = stream("\n".join(map(str, range(9_999))))
     assert "to see" not in "\n".join(lines(long))
-    (block,) = render.outputs([long], LIMITS)
+    (block,) = rendered([long], LIMITS)
     assert isinstance(block, TextContent) and "to see" not in block.text
 
 

@@ -9,13 +9,14 @@ from typing import TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pycrdt import Doc, Text
 
 from jupyter_mcp_ext.text_edits import (
-    byte_spans,
     changed_spans,
     find_spans,
     line_diff,
     nearest_line,
+    patch,
     patched,
 )
 
@@ -53,12 +54,11 @@ def test_changed_spans_hold_for_any_text(old: str, new: str) -> None:
 
 
 @given(LINES, LINES)
-def test_spans_in_bytes_do_the_same_to_a_shared_text(old: list[str], new: list[str]) -> None:
+def test_spans_do_the_same_to_a_shared_text(old: list[str], new: list[str]) -> None:
     before, after = "\n".join(old), "\n".join(new)
-    shared = before.encode()
-    for first, last, text in byte_spans(before, changed_spans(before, after)):
-        shared = shared[:first] + text.encode() + shared[last:]
-    assert shared.decode() == after
+    shared = Doc()["source"] = Text(before)
+    patch(shared, before, changed_spans(before, after))
+    assert str(shared) == after
 
 
 def test_lines_that_stay_the_same_are_not_touched() -> None:

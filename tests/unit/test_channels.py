@@ -1,0 +1,67 @@
+"""What is taken from the sockets of a kernel, with sockets and no kernel."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import zmq
+from anyio import Event, fail_after, to_thread
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.session import Session
+
+from jupyter_mcp_ext.channels import Channels, LocalKernel, new_context
+
+pytestmark = pytest.mark.anyio
+KEY = "the key in the connection file"
+
+
+@pytest.fixture
+def sockets() -> Iterator[dict[str, Any]]:
+    """Those of a kernel, by their names in a connection file."""
+    kinds = {"shell": zmq.ROUTER, "control": zmq.ROUTER, "stdin": zmq.ROUTER, "iopub": zmq.PUB}
+    with zmq.Context() as context:
+        bound = {name: context.socket(kind) for name, kind in kinds.items()}
+        yield bound
+        for socket in bound.values():
+            socket.close(linger=0)
+
+
+@pytest.fixture
+def context() -> Iterator[Any]:
+    context = new_context()
+    yield context
+    context.destroy(linger=0)
+
+
+def connect(sockets: dict[str, Any], context: Any, on_reply: Any) -> Channels:
+    address = "tcp://127.0.0.1"
+    ports = {f"{name}_port": each.bind_to_random_port(address) for name, each in sockets.items()}
+    manager = AsyncKernelManager(owns_kernel=False)
+    manager.load_connection_info({**ports, "hb_port": 1, "ip": "127.0.0.1", "key": KEY})
+    kernel = LocalKernel(manager, context, logging.getLogger())
+    return kernel.open_channels({"shell": on_reply}, lambda: None)
+
+
+async def test_a_message_that_is_not_signed_with_the_key_is_dropped(
+    sockets: dict[str, Any], context: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard, has_heard = [], Event()
+
+    def take(message: Any) -> None:
+        heard.append(message["content"]["by"])
+        has_heard.set()
+
+    channels = connect(sockets, context, take)
+    channels.send("shell", channels.session.msg("kernel_info_request"))
+    with fail_after(5):
+        identity, *_ = await to_thread.run_sync(sockets["shell"].recv_multipart)
+        for by, key in {"somebody": "another key", "the kernel": KEY}.items():
+            session = Session(key=key.encode())
+            session.send(sockets["shell"], "kernel_info_reply", {"by": by}, ident=identity)
+        await has_heard.wait()
+    channels.close()
+    assert heard == ["the kernel"]
+    assert "Bad message of a kernel (shell)" in caplog.text
