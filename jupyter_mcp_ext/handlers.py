@@ -238,8 +238,14 @@ class MCPHandler(JupyterHandler):
                 for name, value in request.headers.get_all()
                 if name != _RESUME_HEADER
             ],
-            "state": {"jupyter_handler": self},
+            "state": {"jupyter_handler": self, "login": self.login},
         }
+
+    @property
+    def login(self) -> str:
+        """Who the user is, "" for whoever holds the server's token: they are new each time."""
+        user = self.current_user
+        return "" if user.name.startswith("Anonymous ") else str(user.username)
 
     @property
     def client_left(self) -> bool:
