@@ -23,6 +23,9 @@ from .transport import ASGIApp, ASGIMessage, Transport
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest request body."""
 
+BODY_SECONDS = 120.0
+"""How long a client may take to send it."""
+
 LOGIN_HINT = (
     "This MCP endpoint needs the login of its Jupyter server: send the server's token in the "
     "header 'Authorization: Bearer <token>'. `jupyter mcp config` prints it for a running server."
@@ -142,7 +145,9 @@ class MCPHandler(JupyterHandler):
         length = self.request.headers.get("Content-Length", "")
         if length.isdigit() and int(length) > MAX_BODY_BYTES:
             raise HTTPError(413, f"The request has more than {MAX_BODY_BYTES} bytes.")
-        self.request.connection.set_max_body_size(MAX_BODY_BYTES)  # type: ignore[union-attr]
+        connection: Any = self.request.connection
+        connection.set_max_body_size(MAX_BODY_BYTES)
+        connection.set_body_timeout(BODY_SECONDS)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
@@ -157,6 +162,11 @@ class MCPHandler(JupyterHandler):
         # The body of a refused request stays unread, so the connection cannot go on.
         self.set_header("Connection", "close")
         self.finish(json.dumps({"jsonrpc": "2.0", "id": None, "error": body}))
+
+    def log_exception(self, *error: Any) -> None:
+        """Log without what is asked for in the address, where a token may stand."""
+        self.request.uri = self.request.path
+        super().log_exception(*error)
 
     def _ask_for_login(self) -> None:
         if self._unauthenticated_status == 401 and not hub_user(self):
