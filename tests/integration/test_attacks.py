@@ -119,3 +119,26 @@ async def test_the_id_of_an_agent_is_no_test_for_guessed_tokens(attacked: Server
     known = ["\0".join([*session, login, "guess"]) for session in ([], [""]) for login in logins]
     kinds = (sha256, partial(blake2b, digest_size=8))
     assert seen not in {kind(each.encode()).hexdigest()[:16] for kind in kinds for each in known}
+
+
+OPEN_TO_ALL = "import os; os.umask(0)"
+
+
+async def test_what_is_kept_on_disk_is_for_its_owner_only_whatever_the_umask(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "sitecustomize.py").write_text(OPEN_TO_ALL)
+    server = await start_server(module="jupyter_server", environment=with_modules(modules))
+    path, kept = server.copy_notebook("plain.ipynb"), server.root.parent / "data/jupyter_mcp_ext"
+    async with connect_agent(server.mcp_url, server.token) as agent:
+        await agent.tell("start_kernel", name="kept")
+        await agent.tell("execute_code", kernel="kept", code="password = 'hunter2'")
+        await agent.tell("insert_cell", notebook=path, source="1")
+        await agent.tell("read_notebook", notebook=path)
+    modes = {each.relative_to(kept): each.stat().st_mode & 0o777 for each in kept.rglob("*")}
+    assert kept.stat().st_mode & 0o777 == 0o700
+    assert {each.suffix for each in modes} >= {"", ".json", ".gz"}
+    assert set(modes.values()) == {0o700, 0o600}
+    assert all((modes[each] == 0o600) == bool(each.suffix) for each in modes)
