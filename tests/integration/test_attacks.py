@@ -142,3 +142,313 @@ async def test_what_is_kept_on_disk_is_for_its_owner_only_whatever_the_umask(
     assert {each.suffix for each in modes} >= {"", ".json", ".gz"}
     assert set(modes.values()) == {0o700, 0o600}
     assert all((modes[each] == 0o600) == bool(each.suffix) for each in modes)
+
+
+# Web pages
+
+
+async def test_a_cookie_without_the_xsrf_token_does_nothing_even_where_all_origins_are_allowed(
+    start_server: Callable[..., Any], era: Era
+) -> None:
+    server = await start_server("--ServerApp.allow_origin=*")
+    cookie = {"Cookie": (await browser_visit(server, "lab"))["Cookie"]}
+    async with connect_wire(server, era, token="") as wire:
+        body, more = wire.call("start_kernel")
+        foreign = {**more, **cookie, "Origin": "https://evil.example"}
+        tricks: list[tuple[str, dict[str, str]]] = [
+            ("POST", {}),
+            ("POST", {"Content-Type": "text/plain"}),
+            ("POST", {"Content-Type": "application/x-www-form-urlencoded"}),
+            ("POST", {"X-HTTP-Method-Override": "GET"}),
+            ("DELETE", {}),
+        ]
+        for method, trick in tricks:
+            answer = await wire.send(body, {**foreign, **trick}, method)
+            assert answer.status_code == 403 and "_xsrf" in answer.text
+    assert await server.get("api/kernels") == []
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+)
+async def test_what_a_form_of_a_web_page_can_send_is_no_request(
+    attacked: Server, era: Era, content_type: str
+) -> None:
+    async with connect_wire(attacked, era) as wire:
+        await wire.open()
+        body, more = wire.call("start_kernel", name="by-form")
+        answer = await wire.send(body, {**more, "Content-Type": content_type})
+        assert answer.status_code in (400, 415)
+        assert "by-form" not in (await wire.result("list_kernels"))["content"][0]["text"]
+
+
+async def test_there_is_no_websocket(attacked: Server) -> None:
+    key = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "x" * 22 + "=="}
+    async with connect_wire(attacked, STATELESS) as wire:
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", **key}
+        assert (await wire.send(headers=upgrade, method="GET")).status_code in range(400, 500)
+
+
+@pytest.mark.parametrize(
+    "claim", ["X-Forwarded-Host", "X-Host", "Forwarded", "X-Forwarded-Server", "X-Original-Host"]
+)
+async def test_no_header_stands_in_for_the_name_of_the_host(attacked: Server, claim: str) -> None:
+    own = urlsplit(attacked.url).netloc
+    login = f"Authorization: Bearer {attacked.token}"
+    claimed = f"{claim}: host={own}" if claim == "Forwarded" else f"{claim}: {own}"
+    head = f"GET /mcp HTTP/1.1\r\nHost: evil.example\r\n{claimed}\r\n{login}\r\nAccept: text/html"
+    assert (await raw(attacked, head)).startswith(b"HTTP/1.1 403")
+    head = f"GET /mcp HTTP/1.1\r\n{claim}: evil.example\r\n{login}\r\nAccept: text/html"
+    page = await raw(attacked, f"{head}\r\nConnection: close")
+    assert page.startswith(b"HTTP/1.1 200") and b"evil.example" not in page
+
+
+# Headers
+
+
+async def test_nothing_that_a_client_sends_becomes_a_header_of_an_answer(
+    attacked: Server, era: Era
+) -> None:
+    evil = "x\r\nSet-Cookie: evil=1\r\n\r\n<script>"
+    async with connect_agent(attacked.mcp_url, attacked.token, era, name=evil) as agent:
+        with suppress(MCPError):
+            await agent.call(evil)
+        await agent.call("read_notebook", notebook=evil)
+    login = f"Authorization: Bearer {attacked.token}\r\nContent-Length: 2\r\nConnection: close"
+    for line in (
+        "Mcp-Session-Id: x%0d%0aSet-Cookie: evil=1",
+        "Mcp-Session-Id: x\r\n Set-Cookie: evil=1",
+        "MCP-Protocol-Version: 2026\tSet-Cookie: evil=1",
+        "Last-Event-ID: x%0aSet-Cookie: evil=1",
+        "Origin: http://x%0d%0aSet-Cookie: evil=1",
+    ):
+        answer = await raw(attacked, f"POST /mcp HTTP/1.1\r\n{login}\r\n{line}", b"{}")
+        assert b"\r\nset-cookie" not in answer.lower()
+    for path in (
+        "/mcp%0d%0aSet-Cookie:%20evil=1",
+        "/mcp/%0d%0aSet-Cookie:evil=1?token=x",
+        "//x/mcp",
+    ):
+        answer = await raw(
+            attacked, f"GET {path} HTTP/1.1\r\nAccept: text/html\r\nConnection: close"
+        )
+        assert b"evil=1" not in answer.partition(b"\r\n\r\n")[0]
+        assert b"\r\nLocation: //" not in answer and b"\r\nLocation: http" not in answer
+
+
+# Exhaustion
+
+
+@pytest.mark.parametrize(
+    "length", ["Content-Length: 4000000", "Transfer-Encoding: chunked", "Expect: 100-continue"]
+)
+async def test_a_slow_body_without_a_login_holds_nothing(attacked: Server, length: str) -> None:
+    # `raw` sends no more, and fails if the connection stays open.
+    answer = await raw(attacked, f"POST /mcp HTTP/1.1\r\n{length}")
+    assert answer.startswith(b"HTTP/1.1 403") and b"Connection: close" in answer
+
+
+HASTY = """
+from jupyter_mcp_ext import app, handlers
+
+handlers.BODY_SECONDS = 1
+
+class HastyExtension(app.MCPExtension):
+    name = "hasty"
+
+def _jupyter_server_extension_points():
+    return [{"module": "hasty", "app": HastyExtension}]
+"""
+
+
+async def test_a_slow_body_with_a_login_is_not_waited_for_for_ever(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "hasty.py").write_text(HASTY)
+    server = await start_server(
+        "--ServerApp.jpserver_extensions=jupyter_mcp_ext=False",
+        "--ServerApp.jpserver_extensions=hasty=True",
+        module="jupyter_server",
+        environment=with_modules(tmp_path),
+    )
+    login = f"Authorization: Bearer {server.token}"
+    await raw(server, f"POST /mcp HTTP/1.1\r\n{login}\r\nContent-Length: 4000000", b"{")
+
+
+async def test_a_flood_of_headers_is_cut_off(attacked: Server) -> None:
+    flood = "\r\n".join(f"X-{number}: {'x' * 1000}" for number in range(100))
+    assert not (await raw(attacked, f"POST /mcp HTTP/1.1\r\n{flood}")).startswith(b"HTTP/1.1 2")
+
+
+async def test_a_compressed_body_is_not_unpacked(attacked: Server) -> None:
+    body = gzip.compress(b" " * 50_000_000)
+    async with connect_wire(attacked, HANDSHAKE) as wire:
+        answer = await wire.send(body, {"Content-Encoding": "gzip"})
+    assert answer.status_code == 400 and len(body) < 100_000
+
+
+async def test_many_who_knock_and_wait_keep_nobody_out(attacked: Server) -> None:
+    with ExitStack() as connections:
+        for _ in range(200):
+            waiting = socket.create_connection(place_of(attacked), timeout=10)
+            connections.enter_context(waiting)
+            waiting.sendall(b"POST /mcp HTTP/1.1\r\nHost: ")
+        async with connect_agent(attacked.mcp_url, attacked.token) as agent:
+            assert "python3" in await agent.tell("list_kernels")
+
+
+async def test_an_expression_that_never_ends_ends(attacked: Server) -> None:
+    cell = {"cell_type": "markdown", "metadata": {}, "id": "slow", "source": "a" * 50_000 + "!"}
+    path = attacked.write_notebook(
+        {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    )
+    async with (
+        connect_agent(attacked.mcp_url, attacked.token) as agent,
+        create_task_group() as tasks,
+    ):
+
+        async def search() -> None:
+            query = r"(a|a?)+$"
+            answer = await agent.call("search_notebook", notebook=path, query=query, regex=True)
+            assert answer.is_error
+
+        tasks.start_soon(search)
+        with fail_after(4):  # Others are served meanwhile.
+            await agent.tell("list_notebooks")
+
+
+# Files
+
+
+ESCAPES = (
+    *("../{name}", "sub/../../{name}", "./../{name}", "..//{name}", "{outside}", "/{outside}"),
+    *("%2e%2e/{name}", "..%2f{name}", "..\\{name}", "RTC:../{name}", "RTC:{outside}"),
+    *("C:{outside}", "file://{outside}", "~/{name}", "sub/\0/../../{name}", " ../{name} "),
+    *(".hidden/{name}", "sub/.hidden/{name}", ".ipynb_checkpoints/{name}"),
+)
+
+
+@pytest.fixture(scope="module")
+def outside(attacked: Server) -> dict[str, Path]:
+    """Files that nobody may have: outside of the root, and hidden in it."""
+    notebook = json.loads((NOTEBOOKS / "plain.ipynb").read_text())
+    notebook["cells"][0]["source"] = "TREASURE"
+    places = ("", "root/.hidden", "root/sub/.hidden", "root/.ipynb_checkpoints", "home")
+    found = {}
+    for place in places:
+        directory = attacked.root.parent / place
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in ("kept.txt", "kept.ipynb"):
+            content = "TREASURE" if name == "kept.txt" else json.dumps(notebook)
+            (directory / name).write_text(content)
+            found[f"{place}/{name}"] = directory / name
+    return found
+
+
+@pytest.mark.parametrize("name", ["kept.txt", "kept.ipynb"])
+async def test_no_spelling_of_a_path_leads_out_of_the_root_or_to_what_is_hidden(
+    attacked: Server, outside: dict[str, Path], name: str
+) -> None:
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in outside.values()}
+    uploaded = b64encode(b"{}").decode()
+    async with connect_agent(attacked.mcp_url, attacked.token) as agent:
+        for escape in ESCAPES:
+            path = escape.format(name=name, outside=attacked.root.parent / name)
+            told = []
+            for tool, arguments in (
+                ("read_file", {"path": path}),
+                ("download_file", {"path": path}),
+                ("write_file", {"path": path, "content": "x", "overwrite": True}),
+                ("edit_file", {"path": path, "old_text": "TREA", "new_text": "x"}),
+                ("upload_file", {"path": path, "data": uploaded, "overwrite": True}),
+                ("read_notebook", {"notebook": path, "view": "full"}),
+                ("open_notebook", {"notebook": path}),
+                ("insert_cell", {"notebook": path, "source": "x"}),
+                ("restore_checkpoint", {"notebook": path, "checkpoint": "x"}),
+                ("list_files", {"directory": path.rpartition("/")[0] or path}),
+                ("connect_kernel", {"connection_file": path}),
+            ):
+                answer = await agent.call(tool, **arguments)
+                told.append(text(answer))
+                assert "inside the Jupyter server" not in told[-1], (tool, path)
+            assert "TREASURE" not in "".join(told), path
+            for uri in (f"notebook:///{path}", f"notebook:///{quote(path, safe='')}"):
+                with pytest.raises(MCPError):
+                    await agent.client.read_resource(uri)
+    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in outside.values()}
+    assert after == before
+
+
+@pytest.mark.parametrize("tool", ["write_file", "upload_file", "open_notebook", "start_kernel"])
+async def test_nobody_learns_whether_a_hidden_file_exists(
+    attacked: Server, outside: dict[str, Path], tool: str
+) -> None:
+    def arguments(name: str) -> dict[str, Any]:
+        path = f".{name}/kept.ipynb" if tool == "open_notebook" else f".{name}/kept.txt"
+        return {
+            "write_file": {"path": path, "content": ""},
+            "upload_file": {"path": path, "data": ""},
+            "open_notebook": {"notebook": path, "create": True},
+            "start_kernel": {"directory": f".{name}"},
+        }[tool]
+
+    async with connect_agent(attacked.mcp_url, attacked.token) as agent:
+        there = await agent.call(tool, **arguments("hidden"))
+        missing = await agent.call(tool, **arguments("absent"))
+    assert there.is_error and missing.is_error
+    assert text(there).replace(".hidden", ".absent") == text(missing)
+
+
+LOCAL = {
+    "ip": "127.0.0.1",
+    "transport": "tcp",
+    "signature_scheme": "hmac-sha256",
+    "key": "TREASURE",
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '"TREASURE"',
+        '{"key": "TREASURE"}',
+        json.dumps(LOCAL | {"shell_port": "TREASURE", "iopub_port": [], "key": {}}),
+        json.dumps(LOCAL | {"shell_port": "TREASURE", "iopub_port": -1}),
+        json.dumps(LOCAL | {"shell_port": 1, "iopub_port": 2, "signature_scheme": "TREASURE"}),
+        json.dumps(LOCAL | {"shell_port": 1, "iopub_port": 2, "transport": "TREASURE"}),
+        json.dumps(LOCAL | {"shell_port": 1, "iopub_port": 2, "ip": "TREASURE\0"}),
+        "[" * 60_000,
+        "TREASURE",
+        "\udcff",
+    ],
+)
+async def test_what_is_in_a_bad_connection_file_stays_there(attacked: Server, content: str) -> None:
+    file = attacked.root.parent / "runtime" / f"kernel-{uuid4().hex}.json"
+    file.write_text(content, errors="surrogateescape")
+    async with connect_agent(attacked.mcp_url, attacked.token) as agent:
+        answer = await agent.call("connect_kernel", connection_file=file.name)
+        kernels = await agent.tell("list_kernels")
+    assert answer.is_error and "inside the Jupyter server" not in text(answer)
+    assert "TREASURE" not in text(answer) and file.name not in kernels
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["~nobody-of-that-name/a.json", "a\0b", "x" * 300, "loop.json", "up.json", "/etc/passwd"],
+)
+async def test_a_connection_file_is_looked_for_only_where_it_may_be(
+    attacked: Server, name: str
+) -> None:
+    runtime = attacked.root.parent / "runtime"
+    (runtime / "loop.json").unlink(missing_ok=True)
+    (runtime / "loop.json").symlink_to("loop.json")
+    (runtime / "up.json").unlink(missing_ok=True)
+    (runtime / "up.json").symlink_to(attacked.root / "theirs.json")
+    (attacked.root / "theirs.json").write_text(
+        json.dumps(LOCAL | {"shell_port": 1, "iopub_port": 2})
+    )
+    async with connect_agent(attacked.mcp_url, attacked.token) as agent:
+        answer = await agent.call("connect_kernel", connection_file=name)
+        started = await agent.call("start_kernel", environment=name)
+    for each in (answer, started):
+        assert each.is_error and "inside the Jupyter server" not in text(each)
