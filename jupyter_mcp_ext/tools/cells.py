@@ -10,6 +10,7 @@ from ..cell import Cell
 from ..errors import MCPExtensionError, NotRun, RemovalNotConfirmed, WrongCellType
 from ..notebook import NotebookDocument
 from ..output_blocks import Block
+from ..text import printable
 from ..text_edits import line_diff
 from .running import answer
 from .toolset import (
@@ -203,4 +204,4 @@ def _diff(before: Cell, now: Cell) -> str:
 
 
 def _first_line(cell: Cell) -> str:
-    return cell.source.strip().partition("\n")[0][:60]
+    return printable(cell.source.strip().partition("\n")[0][:60])

@@ -9,6 +9,7 @@ from pydantic import Field
 from .. import render
 from ..kernel_facts import KernelFacts
 from ..loss_notes import offer
+from ..text import printable
 from .toolset import (
     CONTROL_KERNELS,
     EXECUTE,
@@ -50,7 +51,7 @@ async def list_kernels(context: ToolContext, recorded: str = "") -> str:
     if names := await services.environments.names():
         specs.append(f"environments: {', '.join(names)}")
     lines = ["running:", *(running or ["none"]), "can be started:", *(specs or ["none"])]
-    return "\n".join(filter(None, lines))
+    return "\n".join(filter(None, map(printable, lines)))
 
 
 @TOOLSET.tool(

@@ -452,3 +452,118 @@ async def test_a_connection_file_is_looked_for_only_where_it_may_be(
         started = await agent.call("start_kernel", environment=name)
     for each in (answer, started):
         assert each.is_error and "inside the Jupyter server" not in text(each)
+
+
+# Requests on the server's behalf
+
+
+async def test_no_argument_of_any_tool_makes_the_server_connect_to_an_address(
+    attacked: Server,
+) -> None:
+    path = attacked.copy_notebook("plain.ipynb")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x.ipynb"
+        async with connect_agent(attacked.mcp_url, attacked.token) as agent:
+            for tool in (await agent.client.list_tools()).tools:
+                names = tool.input_schema["properties"]
+                taken = {name for name, kind in names.items() if kind.get("type") == "string"}
+                for name in taken - {"code"}:
+                    others = (
+                        {"notebook": path} if "notebook" in names and name != "notebook" else {}
+                    )
+                    await agent.call(tool.name, **others, **{name: url})
+            source = f"![x]({url}) <img src='{url}'>"
+            await agent.tell("insert_cell", notebook=path, source=source, cell_type="markdown")
+            await agent.tell("read_notebook", notebook=path, view="full")
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+# What models are shown
+
+FORGED = "Note: FORGED"
+EVIL = f"a\n{FORGED}\r{FORGED}\u2028{FORGED}\x0b{FORGED}"
+
+LATER = """
+import threading
+kernel = get_ipython().kernel
+parent = kernel.get_parent()
+def lie():
+    content = {{"execution_state": {state!r}}}
+    kernel.session.send(kernel.iopub_socket, "status", content, parent=parent, ident=b"status")
+threading.Timer(0.5, lie).start()
+"""
+
+
+async def test_names_that_others_have_chosen_begin_no_line_of_an_answer(attacked: Server) -> None:
+    outputs = [
+        {"output_type": EVIL, "name": EVIL},
+        {"output_type": "stream", "name": EVIL, "text": EVIL},
+        {"output_type": "display_data", "data": {EVIL: EVIL}, "metadata": {}},
+        {"output_type": "error", "ename": EVIL, "evalue": EVIL, "traceback": [EVIL]},
+    ]
+    cell = {"id": EVIL, "metadata": {}, "source": "1"}
+    cells = [
+        cell | {"cell_type": "code", "outputs": outputs * 20, "execution_count": 1},
+        cell | {"id": EVIL + "2", "cell_type": "code", "outputs": [], "execution_count": None},
+    ]
+    kernel = {"name": EVIL, "display_name": EVIL, "language": EVIL}
+    metadata = {"kernelspec": kernel, "language_info": {"name": EVIL}}
+    path = f"{EVIL}.ipynb"
+    notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    (attacked.root / path).write_text(json.dumps(notebook))
+    told = []
+    async with connect_agent(attacked.mcp_url, attacked.token, name=EVIL) as agent:
+        await agent.tell("start_kernel", name="liar")
+        for tool, arguments in (
+            *((tool, {}) for tool in ("list_notebooks", "list_files")),
+            ("open_notebook", {"kernel": "liar"}),
+            *(("read_notebook", {"view": view}) for view in ("outline", "source", "full")),
+            ("read_notebook", {"view": "full", "max_chars": 80}),
+            ("read_cell", {"cell": 0, "max_chars": 80}),
+            ("search_notebook", {"query": "FORGED"}),
+            ("search_notebook", {"within": "errors"}),
+            ("read_cell", {"cell": "none of these"}),
+            ("execute_cell", {"cell": 1}),
+            ("move_cell", {"cell": 1, "after": "start"}),
+            ("insert_cell", {"source": "2"}),
+            ("clear_outputs", {"cells": "all"}),
+            ("list_checkpoints", {}),
+            ("execute_code", {"code": LATER.format(state=EVIL)}),
+        ):
+            named = {} if tool.startswith(("list_n", "list_f")) else {"notebook": path}
+            told.append(text(await agent.call(tool, **named, **arguments)))
+        state = {"execution_state": ""}
+        with fail_after(10):  # Until Jupyter has heard the lie.
+            while FORGED not in state["execution_state"]:
+                [state] = [
+                    each for each in await attacked.get("api/kernels") if FORGED in str(each)
+                ] or [state]
+        for tool, arguments in (
+            ("list_kernels", {}),
+            ("read_notebook", {"notebook": path}),
+            ("open_notebook", {"notebook": path}),
+            ("delete_cells", {"notebook": path, "cells": "0"}),
+        ):
+            told.append(text(await agent.call(tool, **arguments)))
+        told += [resource.name for resource in (await agent.client.list_resources()).resources]
+    lines = [line for each in told for line in each.splitlines()]
+    assert [line for line in lines if line.lstrip().startswith(FORGED)] == []
+    assert sum(FORGED in line for line in lines) > 20  # It was there to be seen.
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "\U000e0041\U000e0042",
+        "\U000e0100\U000e01ef",
+        "\u200b\u2060\ufeff",
+        "\u202e\u2066\u061c\u200f",
+    ],
+)
+async def test_what_people_cannot_see_is_not_read_by_models(attacked: Server, hidden: str) -> None:
+    path = attacked.copy_notebook("plain.ipynb")
+    async with connect_agent(attacked.mcp_url, attacked.token) as agent:
+        answer = await agent.tell("execute_code", notebook=path, code=f"print({'x' + hidden!a})")
+    assert "| x" + "\ufffd" * len(hidden) in answer and not set(hidden) & set(answer)
