@@ -183,7 +183,11 @@ async def _written(
     if not execute:
         return written
     execution = context.services.executor.submit_cell(
-        document, cell, context.agent, takes_input=context.elicitation.is_possible
+        document,
+        cell,
+        context.agent,
+        takes_input=context.elicitation.is_possible,
+        is_agreed=context.agreed is not None,
     )
     try:
         return [*await answer(context, [execution], wait_seconds), *written]
