@@ -567,3 +567,32 @@ async def test_what_people_cannot_see_is_not_read_by_models(attacked: Server, hi
     async with connect_agent(attacked.mcp_url, attacked.token) as agent:
         answer = await agent.tell("execute_code", notebook=path, code=f"print({'x' + hidden!a})")
     assert "| x" + "\ufffd" * len(hidden) in answer and not set(hidden) & set(answer)
+
+
+# Trust
+
+
+async def test_no_edit_makes_what_somebody_elses_notebook_shows_trusted(attacked: Server) -> None:
+    script = {"text/html": "<script>evil()</script>", "text/plain": "x"}
+    output = {"output_type": "display_data", "data": script, "metadata": {}}
+    code = {"cell_type": "code", "metadata": {"trusted": True}, "execution_count": 1, "source": "1"}
+    evil = code | {"id": "evil", "outputs": [output]}
+    text_cell = {"cell_type": "markdown", "metadata": {"trusted": True}, "id": "md", "source": "x"}
+    path = attacked.write_notebook(
+        {"cells": [evil, text_cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    )
+    async with connect_agent(attacked.mcp_url, attacked.token) as agent:
+        call = {"notebook": path}
+        await agent.tell("create_checkpoint", **call, name="first")
+        await agent.tell("edit_cell", **call, cell="evil", old_text="1", new_text="2")
+        await agent.tell("move_cell", **call, cell="evil", after="end")
+        await agent.tell("delete_cells", **call, cells="evil")
+        await agent.tell("undo", **call)
+        await agent.tell("insert_cell", **call, source="3", execute=True)
+        await agent.tell("restore_checkpoint", **call, checkpoint="first")
+        await agent.tell("insert_cell", **call, source="4", execute=True)
+        await agent.tell("close_notebook", **call)
+    for _ in range(2):  # As JupyterLab gets it, now and when it is opened anew.
+        content = (await attacked.get(f"api/contents/{path}"))["content"]
+        [shown] = [cell for cell in content["cells"] if cell["id"] == "evil"]
+        assert shown["outputs"] and not shown["metadata"].get("trusted")
