@@ -204,7 +204,7 @@ class MCPExtension(Settings, ExtensionApp):
             files=self._files,
             rooms=self._rooms,
             checkpoints=self._checkpoints,
-            consent=Consent(self._rooms, self.ask_before),
+            consent=Consent(self._rooms, self._records, self.ask_before),
             kernels=self._kernels,
             environments=self._environments,
             executions=self._executions,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
+from hashlib import blake2b
+from secrets import token_bytes
 from typing import Any
 
 from jupyter_server.utils import ensure_async
@@ -12,6 +13,9 @@ from .text import printable
 
 MAX_NAME_CHARS = 60
 """How much of a client's name is shown to others."""
+
+_SECRET = token_bytes(16)
+"""Of this process: what is known of agents ends with it."""
 
 
 def agent_of(handler: Any, client: Any) -> Agent:
@@ -23,16 +27,16 @@ def agent_of(handler: Any, client: Any) -> Agent:
     )
     who = [login or str(user.username), name]
     return Agent(
-        id=_digest(headers.get("Mcp-Session-Id", ""), *who),  # Others may see it.
+        id=_digest(headers.get("Mcp-Session-Id", ""), *who),
         name=printable((title or _in_words(name))[:MAX_NAME_CHARS]),
-        # A token without a Hub is a user with a new name on each request.
-        user="" if user.name.startswith("Anonymous ") else printable(user.display_name),
+        user=printable(user.display_name) if handler.login else "",
         client=_digest(*who),
     )
 
 
 def _digest(*words: str) -> str:
-    return sha256("\0".join(words).encode()).hexdigest()[:16]
+    # Others may see it, and must not be able to try tokens on it.
+    return blake2b("\0".join(words).encode(), key=_SECRET, digest_size=8).hexdigest()
 
 
 def _in_words(name: str) -> str:

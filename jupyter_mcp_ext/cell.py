@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .references import label
+from .text import printable
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def snapshot(raw: Mapping[str, Any], position: int, *, is_edited: bool) -> Cell:
     return Cell(
         id=str(raw.get("id")),
         position=position,
-        type=str(raw.get("cell_type")),
+        type=printable(str(raw.get("cell_type"))),
         source=str(raw.get("source", "")),
         outputs=outputs,
         execution_count=None if count is None else int(count),

@@ -18,6 +18,7 @@ from typing import Any
 from .cell import Cell
 from .comparison import Digests, digests
 from .errors import CheckpointNotFound, CheckpointRefused
+from .private import make_private
 
 MAX_PER_NOTEBOOK = 20
 """How many checkpoints of a notebook are kept: the oldest goes, automatic ones first."""
@@ -107,7 +108,7 @@ class CheckpointStore:
 
     def _write(self, file_id: str, checkpoint: Checkpoint, cells: Sequence[Cell]) -> Path:
         directory = self._directory / file_id
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(directory)
         # The name has the time and the kind, so that making room opens no file.
         kind = "a" if checkpoint.is_automatic else "n"
         path = directory / f"{checkpoint.made_at * 1000:015.0f}-{kind}-{checkpoint.id}{SUFFIX}"

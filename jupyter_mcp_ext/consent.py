@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from secrets import token_hex
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 from anyio import sleep
 
 from .agent import Agent
+from .cell import Cell
 from .elicitation import Elicitation, NotAsked
 from .errors import Declined, InvalidRequest, NobodyToAsk, SourceConflict
+from .records import Records
 from .references import resolve_many
 from .room import NotebookRooms
 from .text import printable
@@ -30,32 +32,42 @@ MAX_CELLS = 5
 STATE = "consent:"
 """How the state of our questions begins."""
 
+COVERS = {
+    "execute": {"execute_cell", "execute_cells", "execute_code"},
+    "shutdown_kernel": {"shutdown_kernel"},
+}
+"""Arguments that make other tools do what these do."""
+
 Arguments = dict[str, Any]
+Sources = dict[str, str]
+"""What the person agrees to as it is: sources by the ids of cells, code by the numbers of runs."""
 
 
 class Consent:
     """The tools that the person is asked about, and the questions that are open."""
 
-    def __init__(self, rooms: NotebookRooms, tools: Collection[str]) -> None:
+    def __init__(self, rooms: NotebookRooms, records: Records, tools: Collection[str]) -> None:
         self._rooms = rooms
-        self._tools = tools
-        self._open: OrderedDict[str, tuple[Any, Arguments, str, list[str]]] = OrderedDict()
+        self._records = records
+        self._tools = {*tools}
+        self._open: OrderedDict[str, tuple[Any, Arguments, str, Sources]] = OrderedDict()
 
     async def require(
         self, tool: str, title: str, agent: Agent, arguments: Arguments, elicitation: Elicitation
-    ) -> Arguments:
+    ) -> tuple[Arguments, Sources | None]:
         """Go on only if the person agrees, where they have to be asked.
 
         Returns the arguments for the tool: cells are named by their ids, so that it acts on those
-        that the question was about, wherever they are by then. An answer counts once.
+        that the question was about, wherever they are by then. And the sources that they have to
+        have; None if nobody was asked. An answer counts once.
 
         Raises:
             Declined: the person does not agree.
             NobodyToAsk: the client cannot ask.
             InputRequired: the answer can only come with another call.
         """
-        if tool not in self._tools:
-            return arguments
+        if not self._is_asked(tool, arguments):
+            return arguments, None
         if not elicitation.is_possible:
             raise NobodyToAsk(tool)
         call, state = (agent.id, tool, arguments), elicitation.state
@@ -76,10 +88,14 @@ class Consent:
             raise Declined(tool)
         if sources != await self._sources(named):
             raise SourceConflict([], ["the cells that the person was asked about"])
-        return named
+        return named, sources
 
-    async def _named(self, arguments: Arguments) -> tuple[Arguments, str, list[str]]:
-        """The arguments with the ids of the cells, both in words, and the cells' sources."""
+    def _is_asked(self, tool: str, arguments: Arguments) -> bool:
+        done = [others for name, others in COVERS.items() if arguments.get(name)]
+        return not self._tools.isdisjoint({tool}.union(*done))
+
+    async def _named(self, arguments: Arguments) -> tuple[Arguments, str, Sources]:
+        """The arguments with the ids of the cells, both in words, and what has to stay the same."""
         named, words = dict(arguments), dict(arguments)
         for name in {"cell", "cells"} & arguments.keys():
             async with self._rooms.open(arguments["notebook"]) as document:
@@ -93,16 +109,34 @@ class Consent:
             if name == "cells" and resolve_many(document.cell_ids, named[name]) != ids:
                 raise InvalidRequest("These cells have ids that cannot be listed.", "Name one.")
             more = [f"{len(ids) - len(shown)} more"] if len(ids) > len(shown) else []
-            words[name] = ", ".join([*(f"{c.label} {_cut(c.source, 60)!r}" for c in shown), *more])
-        return named, _in_words(words), await self._sources(named)
+            room = MAX_VALUE_CHARS // max(len(shown), 1)
+            told = (f"{cell.label} {_cut(cell.source, room)!r}" for cell in shown)
+            words[name] = ", ".join([*told, *more])
+        sources = await self._sources(named)
+        if named.get("rerun"):
+            words["rerun"] = "; ".join(f"{number}: {code}" for number, code in sources.items())
+        return named, _in_words(words), sources
 
-    async def _sources(self, named: Arguments) -> list[str]:
-        """The sources of the cells, which the person agrees to as they are."""
+    async def _sources(self, named: Arguments) -> Sources:
+        if named.get("rerun"):
+            record = await self._records.get(named["kernel"])
+            return {str(run.number): run.code for run in record.chosen(named["rerun"])}
         if not {"cell", "cells"} & named.keys():
-            return []
+            return {}
         async with self._rooms.open(named["notebook"]) as document:
             ids = document.resolve_many(str(named.get("cells") or named["cell"]))
-            return [cell.source for cell in document.cells_among(ids)]
+            return {cell.id: cell.source for cell in document.cells_among(ids)}
+
+
+def check_agreed(agreed: Sources | None, cells: Sequence[Cell]) -> None:
+    """Go on only if these cells are as the person was asked about them, if they were.
+
+    Raises:
+        SourceConflict: one is not.
+    """
+    sources = agreed or {}
+    if others := [cell.label for cell in cells if sources.get(cell.id, cell.source) != cell.source]:
+        raise SourceConflict([], others)
 
 
 def _in_words(arguments: Mapping[str, Any]) -> str:

@@ -71,6 +71,7 @@ class Contents:
         Raises:
             FileRefused: the contents manager refuses that.
         """
+        self._check_visible(path)
         await self.make_directories(posixpath.dirname(path))
         await self._save_file(path, {"type": "file", "format": format, "content": content})
 
@@ -85,9 +86,7 @@ class Contents:
                 await self._save_file(path[:end], {"type": "directory"})
 
     async def _save_file(self, path: str, model: dict[str, Any]) -> None:
-        # Not every contents manager of Jupyter checks this when it saves.
-        if self._is_hidden(path):
-            raise FileRefused(path, "it is hidden", "Choose a name without a leading dot.")
+        self._check_visible(path)
         try:
             if await self.exists(path):
                 await ensure_async(self._manager.save(model, path))
@@ -96,13 +95,19 @@ class Contents:
         except HTTPError as error:
             raise FileRefused(path, reason_of(error)) from error
 
+    def _check_visible(self, path: str) -> None:
+        # Not every contents manager of Jupyter checks this when it saves.
+        if self._is_hidden(path):
+            raise FileRefused(path, "it is hidden", "Choose a name without a leading dot.")
+
     def _is_hidden(self, path: str) -> bool:
         has_dot = any(part.startswith(".") for part in path.split("/"))
         return has_dot and not self._manager.allow_hidden
 
     async def exists(self, path: str) -> bool:
-        """Whether there is something at this path."""
-        return bool(await ensure_async(self._manager.exists(clean_path(path))))
+        """Whether there is something at this path, as far as it may be known."""
+        clean = clean_path(path)
+        return not self._is_hidden(clean) and bool(await ensure_async(self._manager.exists(clean)))
 
     async def directory(self, path: str) -> str:
         """The path of a directory in its one spelling.
@@ -111,7 +116,7 @@ class Contents:
             InvalidRequest: there is none.
         """
         clean = clean_path(path)
-        if not await ensure_async(self._manager.dir_exists(clean)):
+        if self._is_hidden(clean) or not await ensure_async(self._manager.dir_exists(clean)):
             raise InvalidRequest(f"There is no directory {path!r}.", "list_files shows them.")
         return clean
 

@@ -88,7 +88,7 @@ class Environments:
     # Finding
 
     def _find(self, name: str, directory: str) -> Environment | None:
-        path = Path(name).expanduser()
+        path = Path(os.path.expanduser(name))
         is_path = path.is_absolute() or "/" in name or os.sep in name
         places = [path] if is_path else [Path(where) / name for where in self._places(directory)]
         found = (environment_at(Path(directory) / place) for place in places)

@@ -70,6 +70,8 @@ class Execution:
         self.batch: Batch | None = None
         self.takes_input = False
         self.overwrites_changes = False
+        self.agreed: str | None = None
+        """The only source that may run, if a person was asked about it."""
         self.in_subshell = False
         self.in_queue = CancelScope()
         self.is_submitted = False

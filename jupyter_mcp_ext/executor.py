@@ -20,6 +20,7 @@ from .errors import (
     BrokenOff,
     MCPExtensionError,
     ServerStopping,
+    SourceConflict,
     Unavailable,
     WrongCellType,
 )
@@ -77,17 +78,20 @@ class Executor:
         *,
         takes_input: bool = False,
         overwrite_changes: bool = False,
+        is_agreed: bool = False,
         batch: Batch | None = None,
     ) -> Execution:
         """Run a cell on its notebook's kernel; its outputs go into the notebook.
 
         It is not run if, when its turn comes, somebody else has changed it since the agent read
-        it, unless the agent insists with `overwrite_changes`.
+        it, unless the agent insists with `overwrite_changes`; nor if anybody has changed it since
+        a person agreed to it.
         """
         execution = self._executions.new(document.path, cell.id, agent.author)
         execution.label, execution.batch = cell.label, batch
         execution.takes_input = takes_input
         execution.overwrites_changes = overwrite_changes
+        execution.agreed = cell.source if is_agreed else None
         running = partial(self._run_cell, execution, document, agent)
         self._spawn(partial(self._guard, execution, document.path, running))
         return execution
@@ -101,6 +105,7 @@ class Executor:
         stop_on_error: bool,
         takes_input: bool = False,
         overwrite_changes: bool = False,
+        is_agreed: bool = False,
     ) -> Batch:
         """Run cells in this order, until one ends in a way that nobody wants to be ignored."""
         batch = Batch(stop_on_error)
@@ -111,6 +116,7 @@ class Executor:
                 agent,
                 takes_input=takes_input,
                 overwrite_changes=overwrite_changes,
+                is_agreed=is_agreed,
                 batch=batch,
             )
             batch.executions.append(execution)
@@ -218,6 +224,8 @@ class Executor:
             cell = document.exact_cell(execution.cell_id)
             if not execution.overwrites_changes:
                 self._readings.check(agent, document, [cell])  # It may have waited for long.
+            if execution.agreed not in (None, cell.source):
+                raise SourceConflict([], [cell.label])
             if cell.type != "code":
                 raise WrongCellType(cell.label, cell.type, "code")
             document.check_writable()

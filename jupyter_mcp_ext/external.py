@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,21 +83,28 @@ class ExternalKernels(Mapping[str, Any]):
         if not connection_file:
             return _existing(Path(self._default_file).expanduser())
         directories = [Path(each).expanduser().resolve() for each in self._directories]
-        path = Path(connection_file).expanduser()
+        path = Path(os.path.expanduser(connection_file))
         places = [each / path for each in directories] if len(path.parts) == 1 else [path]
         # Links are followed first: what they lead to must be in a directory that is allowed.
-        found = [place.resolve() for place in places]
+        found = [_resolved(place) for place in places]
         allowed = [each for each in found if any(map(each.is_relative_to, directories))]
         if not allowed:
             raise InvalidRequest(
                 f"{connection_file!r} is in no directory whose kernels may be connected.",
                 f"They are: {', '.join(map(str, directories))}.",
             )
-        return next((each for each in allowed if each.is_file()), None) or _existing(allowed[0])
+        return next(filter(os.path.isfile, allowed), None) or _existing(allowed[0])
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # Such as links that go round, or a NUL.
+        raise InvalidRequest(f"{str(path)!r} is no path of a file.") from error
 
 
 def _existing(path: Path) -> Path:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InvalidRequest(
             f"There is no connection file {str(path)!r}.", "The program that owns the kernel tells."
         )
@@ -107,7 +115,7 @@ def _read(file: Path) -> Any:
     try:
         with file.open(encoding="utf-8") as opened:
             info = json.loads(opened.read(MAX_FILE_BYTES))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _not_one(file) from error
     if not isinstance(info, dict) or not {"shell_port", "iopub_port", "key"} <= info.keys():
         raise _not_one(file)

@@ -26,6 +26,9 @@ from .transport import ASGIApp, ASGIMessage, Transport
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest request body."""
 
+BODY_SECONDS = 120.0
+"""How long a client may take to send it."""
+
 LOGIN_HINT = (
     "This MCP endpoint needs the login of its Jupyter server: send the server's token in the "
     "header 'Authorization: Bearer <token>'. `jupyter mcp config` prints it for a running server."
@@ -162,7 +165,9 @@ class MCPHandler(JupyterHandler):
         length = self.request.headers.get("Content-Length", "")
         if length.isdigit() and int(length) > MAX_BODY_BYTES:
             raise HTTPError(413, f"The request has more than {MAX_BODY_BYTES} bytes.")
-        self.request.connection.set_max_body_size(MAX_BODY_BYTES)  # type: ignore[union-attr]
+        connection: Any = self.request.connection
+        connection.set_max_body_size(MAX_BODY_BYTES)
+        connection.set_body_timeout(BODY_SECONDS)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
@@ -182,6 +187,11 @@ class MCPHandler(JupyterHandler):
         if self._oauth:
             return OAUTH_HINT
         return NO_TOKEN if lacks_token(self.identity_provider) else LOGIN_HINT
+
+    def log_exception(self, *error: Any) -> None:
+        """Log without what is asked for in the address, where a token may stand."""
+        self.request.uri = self.request.path
+        super().log_exception(*error)
 
     def _ask_for_login(self) -> None:
         challenge = self._oauth.challenge(self) if self._oauth else "Bearer"
@@ -268,8 +278,14 @@ class MCPHandler(JupyterHandler):
                 for name, value in request.headers.get_all()
                 if name != _RESUME_HEADER
             ],
-            "state": {"jupyter_handler": self},
+            "state": {"jupyter_handler": self, "login": self.login},
         }
+
+    @property
+    def login(self) -> str:
+        """Who the user is, "" for whoever holds the server's token: they are new each time."""
+        user = self.current_user
+        return "" if user.name.startswith("Anonymous ") else str(user.username)
 
     @property
     def client_left(self) -> bool:

@@ -58,10 +58,10 @@ class Environment:
 
 def environment_at(path: Path) -> Environment | None:
     """The environment of an interpreter or of a prefix, as its layout shows; None if it is none."""
-    if path.is_dir():
+    if os.path.isdir(path):
         candidates = (path / BIN / PYTHON, path / "python.exe", path / BIN / "python3")
         path = next(filter(os.path.isfile, candidates), path)
-    if not (path.is_file() and os.access(path, os.X_OK) and path.name.startswith("python")):
+    if not (os.path.isfile(path) and os.access(path, os.X_OK) and path.name.startswith("python")):
         return None
     python = Path(os.path.abspath(path))
     return Environment(python, _kind(python.parent.parent))

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 from mcp_types import ResourceLink
 
 from .errors import ResourceNotFound
+from .text import printable
 
 ROOT = "notebook:///"
 NOTEBOOK_TEMPLATE = "notebook:///{+path}"
@@ -40,7 +41,7 @@ def cell_link(path: str, cell_id: str) -> ResourceLink:
     """What a client can read to get a cell whole."""
     return ResourceLink(
         uri=uri_of(path, cell_id),
-        name=f"{posixpath.basename(path)}#{cell_id}".encode(errors="replace").decode(),
+        name=printable(f"{posixpath.basename(path)}#{cell_id}"),
         description="The whole cell: source and all outputs.",
         mime_type=TEXT_TYPE,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from anyio import Lock, to_thread
 
+from .private import make_private
 from .ranges import chosen
 
 MAX_RUNS = 200
@@ -143,7 +144,7 @@ class Records:
         return Record(name, runs, variables, lost, dropped)
 
     def _write(self, file: Path, record: Record) -> None:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.directory)
         if not record.runs:
             file.unlink(missing_ok=True)
             return

@@ -5,6 +5,7 @@ Sources are verbatim; the header above each says how many of its lines follow.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -164,7 +165,7 @@ def kernel(model: Mapping[str, Any]) -> str:
     notebooks = f", notebooks: {', '.join(paths)}" if (paths := model.get("notebooks")) else ""
     given = f"{name}: " if (name := model.get("given_name")) else ""
     state = model.get("execution_state", "unknown")
-    return f"{given}{model['name']} {model['id']} {state}{notebooks}"
+    return printable(f"{given}{model['name']} {model['id']} {state}{notebooks}")
 
 
 def kernel_facts(model: Mapping[str, Any], facts: KernelFacts) -> str:
@@ -289,11 +290,16 @@ def _left_out(cells: Sequence[Cell], view: str) -> list[str]:
 
 
 def _read_call(cell_id: str, argument: str = "") -> str:
-    return f'read_cell(cell="{cell_id}"{argument and ", " + argument})'
+    return printable(f"read_cell(cell={_quoted(cell_id)}{argument and ', ' + argument})")
 
 
 def _file_call(path: str, argument: str) -> str:
-    return f'read_file(path="{path}", {argument})'
+    return printable(f"read_file(path={_quoted(path)}, {argument})")
+
+
+def _quoted(name: str) -> str:
+    """As a call has it, on one line and with both its ends."""
+    return json.dumps(name, ensure_ascii=False)
 
 
 def _kind(cell: Cell) -> str:

@@ -31,7 +31,7 @@ from .headers import header_of
 from .links import CELL_TEMPLATE, NOTEBOOK_TEMPLATE, TEXT_TYPE, parse_uri, uri_of
 from .output_blocks import Block
 from .sending import MAX_ANSWER_BYTES, sendable
-from .text import encodable
+from .text import encodable, printable
 from .tools.toolset import Services, rendered
 
 PAGE = 100
@@ -162,8 +162,8 @@ def _resource(model: dict[str, Any]) -> Resource:
     path = model["path"]
     return Resource(
         uri=uri_of(path),
-        name=encodable(path),
-        title=encodable(PurePosixPath(path).stem),
+        name=encodable(printable(path)),
+        title=encodable(printable(PurePosixPath(path).stem)),
         mime_type=TEXT_TYPE,
         annotations=Annotations(last_modified=model["last_modified"].isoformat()),
     )

@@ -45,8 +45,9 @@ class Settings(HasTraits):
         [],
         config=True,
         help="Tools that do their work only after the person at the MCP client has agreed, such as "
-        "delete_cells, restart_kernel, shutdown_kernel or restore_checkpoint. Clients that cannot "
-        "ask (MCP's elicitation) are refused.",
+        "delete_cells, restart_kernel, shutdown_kernel or restore_checkpoint. One that runs code "
+        "stands for execute=true of other tools as well. Clients that cannot ask (MCP's "
+        "elicitation) are refused.",
     )
     automatic_checkpoints = Bool(
         True,

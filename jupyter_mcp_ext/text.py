@@ -33,8 +33,10 @@ _ESCAPE = re.compile(
     r"|[ -/]*[0-Z\\^-~])?"
 )
 # Controls, other line ends, lone surrogates, and what reorders or hides text from people.
+# Not what joins letters and emoji to one.
 _UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _BLANKS = re.compile(r"\s+")
 _TAG = re.compile(r"/?[A-Za-z][\w:-]*")

@@ -100,7 +100,7 @@ class Transport:
 
         self._spawn(serve)
         await started.wait()
-        return manager.handle_request  # type: ignore[no-any-return]
+        return _with_owners(manager.handle_request)
 
     def _new_manager(self) -> Any:
         from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -113,3 +113,15 @@ class Transport:
             max_sessions=MAX_SESSIONS,
             max_request_body_size=self._max_body_bytes,
         )
+
+
+def _with_owners(app: ASGIApp) -> ASGIApp:
+    """The SDK then lets a session be used only by the login that has opened it."""
+    from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+    from mcp.server.auth.provider import AccessToken
+
+    async def serve(scope: ASGIMessage, receive: Receive, send: Send) -> None:
+        known = AccessToken(token="", client_id=scope["state"]["login"], scopes=[])
+        await app({**scope, "user": AuthenticatedUser(known)}, receive, send)
+
+    return serve

@@ -10,6 +10,7 @@ from ..cell import Cell
 from ..errors import MCPExtensionError, NotRun, RemovalNotConfirmed, WrongCellType
 from ..notebook import NotebookDocument
 from ..output_blocks import Block
+from ..text import printable
 from ..text_edits import line_diff
 from .running import answer
 from .toolset import (
@@ -182,7 +183,11 @@ async def _written(
     if not execute:
         return written
     execution = context.services.executor.submit_cell(
-        document, cell, context.agent, takes_input=context.elicitation.is_possible
+        document,
+        cell,
+        context.agent,
+        takes_input=context.elicitation.is_possible,
+        is_agreed=context.agreed is not None,
     )
     try:
         return [*await answer(context, [execution], wait_seconds), *written]
@@ -203,4 +208,4 @@ def _diff(before: Cell, now: Cell) -> str:
 
 
 def _first_line(cell: Cell) -> str:
-    return cell.source.strip().partition("\n")[0][:60]
+    return printable(cell.source.strip().partition("\n")[0][:60])

@@ -58,6 +58,7 @@ async def execute_cell(
             context.agent,
             takes_input=context.elicitation.is_possible,
             overwrite_changes=overwrite_changes,
+            is_agreed=context.agreed is not None,
         )
     return await answer(context, [execution], wait_seconds, on_timeout, max_chars)
 
@@ -88,6 +89,7 @@ async def execute_cells(
             stop_on_error=stop_on_error,
             takes_input=context.elicitation.is_possible,
             overwrite_changes=overwrite_changes,
+            is_agreed=context.agreed is not None,
         )
     return await answer(context, batch.executions, wait_seconds, max_chars=max_chars)
 

@@ -168,4 +168,4 @@ def _difference(each: Difference) -> list[str]:
 
 
 def _first_line(cell: Cell) -> str:
-    return cell.source.strip().partition("\n")[0][:60]
+    return printable(cell.source.strip().partition("\n")[0][:60])

@@ -9,6 +9,7 @@ from pydantic import Field
 from .. import render
 from ..kernel_facts import KernelFacts
 from ..loss_notes import offer
+from ..text import printable
 from .toolset import (
     CONTROL_KERNELS,
     EXECUTE,
@@ -46,7 +47,7 @@ async def list_kernels(context: ToolContext, recorded: str = "") -> str:
         running += [render.kernel_facts(model, facts.get(model["id"], KernelFacts()))]
     startable = await _startable(services)
     lines = ["running:", *(running or ["none"]), "can be started:", *(startable or ["none"])]
-    return "\n".join(filter(None, lines))
+    return "\n".join(filter(None, map(printable, lines)))
 
 
 async def _startable(services: Services) -> list[str]:

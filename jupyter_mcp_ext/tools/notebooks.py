@@ -272,7 +272,7 @@ async def _kernel_state(context: ToolContext, document: NotebookDocument) -> str
     if kernel_id is None:
         return "no kernel"
     model = await kernels.describe(kernel_id)
-    return f"kernel {model['name']} {model.get('execution_state', 'unknown')}"
+    return printable(f"kernel {model['name']} {model.get('execution_state', 'unknown')}")
 
 
 def _text(text: str) -> TextContent:

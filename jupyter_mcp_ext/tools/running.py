@@ -151,7 +151,7 @@ class _Waiting:
         where = f"{execution.path}, {execution.label}" if execution.cell_id else execution.label
         text = printable(prompt.text[:MAX_PROMPT_CHARS])
         state = f"{execution.id}:{prompt.number}"
-        question = f"Code that runs in Jupyter ({where}) asks for input: {text!r}"
+        question = f"Code that runs in Jupyter ({printable(where)}) asks for input: {text!r}"
         settled = partial(self._until_settled, execution, prompt)
         prompt.is_taken = True
         try:

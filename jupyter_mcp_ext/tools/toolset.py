@@ -19,7 +19,7 @@ from ..audit import Audit
 from ..cell import Cell
 from ..checkpoints import Checkpoints
 from ..connection import KernelConnection
-from ..consent import Consent
+from ..consent import Consent, check_agreed
 from ..contents import Contents
 from ..elicitation import Elicitation
 from ..environments import Environments
@@ -63,11 +63,9 @@ OnTimeout = Literal["leave", "interrupt"]
 OverwriteChanges = bool
 MaxChars = Annotated[int | None, Field(ge=80, le=200_000), WithJsonSchema({"type": "integer"})]
 
-
 LARGE_BYTES = 50_000
 """From how much output on an answer is made in a thread: shortening text and scaling images take
 longer than others should have to wait."""
-
 
 NOT_SAVED = (
     "Note: autosave is off in JupyterLab, so this is not in the file until somebody saves it "
@@ -104,7 +102,7 @@ class ToolContext:
 
     `is_permitted` asks Jupyter's authorizer about the login of this request. `client_left`
     tells whether the client closed the connection. `report_progress` takes seconds and words.
-    `cells` gets the ids of the cells that the call changes or runs.
+    `cells` gets the ids of the cells that it changes or runs. `agreed` is what `Consent` returns.
     """
 
     tool: str
@@ -115,6 +113,7 @@ class ToolContext:
     elicitation: Elicitation
     report_progress: Callable[[float, str], Awaitable[None]]
     cells: list[str] = field(default_factory=list)
+    agreed: dict[str, str] | None = None
 
     def limits(self, max_chars: int | None) -> Limits:
         """The server's limits of an answer, with the caller's own bound on text."""
@@ -171,8 +170,9 @@ class ToolContext:
         """Go on only if the agent knows these cells as they are, or insists.
 
         Raises:
-            SourceConflict: somebody else has changed one since.
+            SourceConflict: somebody else has changed one since, or after the person was asked.
         """
+        check_agreed(self.agreed, cells)
         if not overwrite_changes:
             self.services.readings.check(self.agent, document, cells)
 
@@ -260,7 +260,8 @@ class Tool:
         notebook = values.get("notebook", "")
         if instead is None:
             title, ask = self.description.title or self.name, context.services.consent.require
-            values = await ask(self.name, title, context.agent, values, context.elicitation)
+            values, agreed = await ask(self.name, title, context.agent, values, context.elicitation)
+            context = replace(context, agreed=agreed)
             if notebook and WRITE in self.needs:
                 await context.protect(notebook)
         result = await (instead or self.function)(context, **values)

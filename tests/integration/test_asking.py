@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal
+from uuid import uuid4
 
 import pytest
 from mcp_types import ElicitResult
 
-from ..agent import Era, connect_agent, text
+from ..agent import Era, connect_agent, execution_in, text
 from ..server import Server, run_server
 from ..wire import connect_wire
 from .test_executions import with_cells
 
 pytestmark = pytest.mark.anyio
 
-ASKED = ("delete_cells", "restart_kernel", "insert_cell")
+ASKED = (
+    *("delete_cells", "restart_kernel", "insert_cell"),
+    *("execute_cell", "execute_code", "shutdown_kernel"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -171,9 +175,59 @@ async def test_a_cell_called_all_is_one_cell(server: Server) -> None:
 
 
 async def test_what_a_question_leaves_out_is_said(server: Server) -> None:
-    path = with_cells(server, "x = 1" + " " * 300 + "; " + "y" * 100)
+    path = with_cells(server, "x = 1" + " " * 300 + "; " + "y" * 400)
     questions: list[str] = []
     asked = person("decline", questions)
     async with connect_agent(server.mcp_url, server.token, on_elicit=asked) as agent:
         await agent.call("delete_cells", notebook=path, cells="0")
     assert "x = 1 ; yyy" in questions[0] and "more characters)" in questions[0]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("edit_cell", {"cell": 0, "old_text": "1", "new_text": "evil()", "execute": True}),
+        ("overwrite_cell", {"cell": 0, "source": "evil()", "execute": True}),
+        ("close_notebook", {"shutdown_kernel": True}),
+    ],
+)
+async def test_what_the_person_is_asked_about_is_not_done_by_another_tool_unasked(
+    server: Server, era: Era, tool: str, arguments: dict[str, Any]
+) -> None:
+    path, questions = with_cells(server, "a = 1"), []
+    asked = person("decline", questions)
+    async with connect_agent(server.mcp_url, server.token, era, on_elicit=asked) as agent:
+        await agent.tell("open_notebook", notebook=path)
+        answer = await agent.call(tool, notebook=path, **arguments)
+        assert answer.is_error and "did not agree" in text(answer)
+        assert "a = 1" in await agent.tell("read_notebook", notebook=path)
+    assert len(questions) == 1 and len(await server.sessions_of(path)) == 1
+
+
+async def test_what_a_rerun_would_run_is_shown_and_is_what_runs(server: Server) -> None:
+    questions: list[str] = []
+    asked = person("accept", questions)
+    async with connect_agent(server.mcp_url, server.token, on_elicit=asked) as agent:
+        await agent.tell("start_kernel", name="shown")
+        await agent.tell("execute_code", kernel="shown", code="print('first')")
+        told = await agent.tell("execute_code", kernel="shown", rerun="1")
+    assert "| first" in told and "rerun: 1: print('first')" in questions[-1]
+
+
+async def test_a_cell_that_waits_for_its_turn_runs_only_as_the_person_has_seen_it(
+    server: Server,
+) -> None:
+    go = server.root / f"go-{uuid4().hex}"
+    waits = f"import time, pathlib\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)"
+    path, questions = with_cells(server, waits, "print('har' + 'mless')"), []
+    asked = person("accept", questions)
+    async with connect_agent(server.mcp_url, server.token, on_elicit=asked) as agent:
+        call = {"notebook": path, "wait_seconds": 0}
+        await agent.tell("execute_cells", **call, cells="0")
+        queued = await agent.tell("execute_cell", **call, cell=1, overwrite_changes=True)
+        await agent.tell("overwrite_cell", notebook=path, cell=1, source="print('ev' + 'il')")
+        go.touch()
+        answer = await agent.call("get_execution", execution=execution_in(queued), wait_seconds=30)
+        assert answer.is_error and "Nothing was done" in text(answer)
+        assert "evil" not in await agent.tell("read_notebook", notebook=path, view="full")
+    assert len(questions) == 1 and "har" in questions[0]

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 from jupyter_server.auth.security import passwd
+from mcp_types import ElicitResult
 
 from jupyter_mcp_ext.settings import TOOLSETS
 
 from ..agent import HANDSHAKE, STATELESS, Era, connect_with_headers, execution_in, text
 from ..server import Server, run_server, with_modules
-from ..wire import connect_wire
+from ..wire import answer_in, connect_wire
 
 pytestmark = pytest.mark.anyio
 
@@ -328,6 +329,7 @@ RUNNING: list[tuple[str, dict[str, Any]]] = [
         {"notebook": "{path}", "cell": 1, "old_text": "f", "new_text": "g", "execute": True},
     ),
     ("interrupt_kernel", {"notebook": "{path}"}),
+    ("list_kernels", {"recorded": "scratch-1"}),
     ("start_kernel", {"environment": "python3"}),
     ("list_variables", {"notebook": "{path}"}),
     ("inspect_variable", {"kernel": "{kernel}", "name": "mark"}),
@@ -408,13 +410,73 @@ async def test_an_editor_writes_but_runs_nothing(
 async def test_each_request_has_the_rights_of_its_own_login(
     with_people: Server, facts: dict[str, str]
 ) -> None:
+    async with connect_wire(with_people, STATELESS, token="") as wire:
+        body, headers = wire.call("execute_code", notebook=facts["path"], code="print('a' + 'b')")
+        owner, reader, stranger = [
+            await wire.send(body, {**headers, "X-Person": person})
+            for person in ("owner", "reader", "stranger")
+        ]
+    assert "| ab" in owner.text
+    assert "may not execute kernels" in reader.text and "| ab" not in reader.text
+    assert stranger.status_code == 403
+
+
+async def test_a_session_serves_only_the_login_that_has_opened_it(
+    with_people: Server, facts: dict[str, str]
+) -> None:
     async with connect_wire(with_people, HANDSHAKE, token="") as wire:
         wire.headers["X-Person"] = "owner"
         await wire.open()
         body, _ = wire.call("execute_code", notebook=facts["path"], code="print('a' + 'b')")
-        owner = await wire.send(body)
-        reader = await wire.send(body, {"X-Person": "reader"})
-        stranger = await wire.send(body, {"X-Person": "stranger"})
-    assert "| ab" in owner.text
-    assert "may not execute kernels" in reader.text and "| ab" not in reader.text
-    assert stranger.status_code == 403
+        cancelled = b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {}}'
+        for method, sent in (("POST", body), ("POST", cancelled), ("GET", b""), ("DELETE", b"")):
+            answer = await wire.send(sent, {"X-Person": "editor"}, method)
+            assert answer.status_code == 404 and "Session not found" in answer.text
+        assert "| ab" in (await wire.send(body)).text  # It is the owner's as before.
+
+
+async def test_whoever_holds_the_token_has_one_session_however_the_token_is_sent(
+    server: Server,
+) -> None:
+    async with connect_wire(server, HANDSHAKE) as wire:
+        await wire.open()
+        ways = [{"Authorization": f"token {server.token}"}, await browser_visit(server, "lab")]
+        for way in ways:
+            answer = await wire.send(*wire.request("tools/list", {}))
+            again = await wire.send(
+                wire.request("tools/list", {})[0], {"Authorization": None, **way}
+            )
+            assert (answer.status_code, again.status_code) == (200, 200)
+
+
+@pytest.mark.parametrize("person", ["reader", "editor"])
+@pytest.mark.parametrize("tool", ["get_execution", "open_notebook"])
+async def test_what_a_run_asks_for_is_answered_by_nobody_who_may_not_run_code(
+    with_people: Server, facts: dict[str, str], person: str, tool: str
+) -> None:
+    refused: list[str] = []
+
+    async def answer(context: Any, params: Any) -> ElicitResult:
+        evil = {"inputResponses": {"text": {"action": "accept", "content": {"text": "evil"}}}}
+        for number in range(1, 40):  # Which run it is has to be guessed.
+            state = {"requestState": f"r{number}:1"}
+            arguments = {"execution": f"r{number}"} if tool == "get_execution" else call
+            sent = {"name": tool, "arguments": arguments, **state, **evil}
+            body, headers = wire.request("tools/call", sent)
+            able = body.replace(
+                b'clientCapabilities": {', b'clientCapabilities": {"elicitation": {}'
+            )
+            result = answer_in(await wire.send(able, headers))["result"]
+            refused.append(result["content"][0]["text"])
+        return ElicitResult(action="accept", content={"text": "good"})
+
+    call = {"notebook": facts["path"]}
+    owner = {"X-Person": "owner"}
+    async with (
+        connect_wire(with_people, STATELESS, token="") as wire,
+        connect_with_headers(with_people.mcp_url, owner, on_elicit=answer) as agent,
+    ):
+        wire.headers["X-Person"] = person
+        told = await agent.tell("execute_code", notebook=facts["path"], code="input('Who? ')")
+    assert "| 'good'" in told and "evil" not in told
+    assert any("may not execute kernels" in each for each in refused)

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 import anyio
+import psutil
 import pytest
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
@@ -309,6 +310,18 @@ def is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+async def test_no_process_that_is_started_shows_a_token_in_its_arguments(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    async with connect_bridge(tmp_path, "--start", str(root), "--", "--allow-root") as agent:
+        await agent.tell("start_kernel")
+        [server] = await servers_in(tmp_path)
+        started = psutil.Process().children(recursive=True)
+        shown = [" ".join(process.cmdline()) for process in started if is_running(process.pid)]
+    assert sum("ipykernel" in each for each in shown) == 1 and len(shown) >= 3
+    assert server["token"] and not any(server["token"] in each for each in shown)
 
 
 async def test_it_can_start_a_jupyterlab_which_ends_with_it(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ LAYERS = [
     {"references", "text_edits", "journal", "people"},
     {"layouts", "losses", "ranges", "images"},
     {"audit", "attendance"},
-    {"errors", "agent", "text"},
+    {"errors", "agent", "text", "private"},
 ]
 """From top to bottom; a module may import any layer below its own."""
 

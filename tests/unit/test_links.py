@@ -38,4 +38,4 @@ def test_the_uri_of_something_else_is_no_resource(uri: str) -> None:
 def test_a_link_can_always_be_sent() -> None:
     link = cell_link("Data/\udce9.ipynb", "x")
     assert link.model_dump_json()
-    assert (link.uri, link.name) == ("notebook:///Data/%E9.ipynb#x", "?.ipynb#x")
+    assert (link.uri, link.name) == ("notebook:///Data/%E9.ipynb#x", "�.ipynb#x")
