@@ -6,13 +6,12 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from mcp_types import TextContent, ToolAnnotations
 from mcp_types import Tool as ToolDescription
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from ..agent import Agent
 from ..audit import Audit
@@ -36,6 +35,7 @@ from ..readings import Readings
 from ..records import Records
 from ..room import NotebookRooms
 from ..variables import Variables
+from .arguments import arguments_of, schema_of
 
 Right = tuple[Literal["read", "write", "execute"], str]
 """An action and a resource, as Jupyter's authorizer knows them."""
@@ -304,7 +304,7 @@ class Toolset:
         )
 
         def register(function: Callable[..., Awaitable[str | list[Block]]]) -> Any:
-            arguments = _arguments(function)
+            arguments = arguments_of(function)
             # Code can reach anything, also where running it is only an option.
             runs_code = EXECUTE in needs and not read_only
             annotations.open_world_hint = runs_code or "execute" in arguments.model_fields
@@ -312,37 +312,10 @@ class Toolset:
                 name=function.__name__,
                 title=title,
                 description=inspect.getdoc(function),
-                input_schema=arguments.model_json_schema(schema_generator=_Schema),
+                input_schema=schema_of(arguments),
                 annotations=annotations,
             )
             self.tools.append(Tool(function, arguments, tuple(needs), description))
             return function
 
         return register
-
-
-class _Schema(GenerateJsonSchema):
-    """JSON Schema without what says nothing to models."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-    def generate(self, schema: Any, mode: Any = "validation") -> dict[str, Any]:
-        result = super().generate(schema, mode)
-        result.pop("title", None)
-        result.pop("additionalProperties", None)  # They are refused all the same.
-        for argument in result.get("properties", {}).values():
-            if argument.get("default", ...) in (None, "") or argument.get("default") is False:
-                del argument["default"]
-        return result
-
-
-def _arguments(function: Callable[..., Any]) -> type[BaseModel]:
-    hints = get_type_hints(function, include_extras=True)
-    fields: dict[str, Any] = {
-        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name != "context"
-    }
-    config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    return create_model(function.__name__, __config__=config, **fields)
