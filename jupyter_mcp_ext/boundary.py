@@ -52,9 +52,9 @@ def guarded(handler: Handler, log: Logger) -> Handler:
         except MCPError:
             raise
         except BaseException as error:
+            # A bug of ours, which becomes an answer too.
             if not is_failure(error):
                 raise
-            # A bug of ours, which becomes an answer too.
             raise MCPError(INTERNAL_ERROR, _told_of_bug(ctx.method, error, log)) from error
 
     return handle
@@ -87,9 +87,9 @@ async def answer(
         record.end("asked")
         return question.result
     except BaseException as error:
+        # Whatever it is, the model is told as much as helps it.
         if not is_failure(error):
             raise
-        # Whatever it is, the model is told as much as helps it.
         record.end("error", error)
         told = TextContent(type="text", text=_short(_explained(tool.name, error, log)))
         return CallToolResult(content=[told], is_error=True)

@@ -140,9 +140,9 @@ def loading(path: str, refusal: type[NotANotebook | FileRefused]) -> Iterator[No
     try:
         yield
     except BaseException as error:
+        # Contents managers are anybody's code, and raise anything.
         if not is_failure(error):
             raise
-        # Contents managers are anybody's code, and raise anything.
         raise refusal(path, reason_of(error)) from error
 
 

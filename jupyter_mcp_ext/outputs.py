@@ -176,14 +176,16 @@ class OutputArea:
         if self.size > self._max_bytes and kind != "error":
             self._omit(kind, content)
         elif kind == "stream":
-            self._add_stream(str(content["name"]), str(content["text"]))
+            name = "stderr" if content.get("name") == "stderr" else "stdout"
+            self._add_stream(name, _text(content.get("text")))
         else:
             self._add_output({"output_type": kind} | _fields(kind, content), _display_id(content))
 
     def _omit(self, kind: str, content: Message) -> None:
         if not self.omitted:
             self._add_stream("stderr", CUT_SHORT.format(self._max_bytes / 1_000_000))
-        self.omitted += len(content["text"]) if kind == "stream" else size_of(content)
+        text = content.get("text") if kind == "stream" else None
+        self.omitted += size_of(content if text is None else text)
 
     def _add_output(self, output: Output, display_id: str) -> None:
         if display_id:

@@ -46,7 +46,7 @@ class Tasks:
         try:
             await function()
         except BaseException as error:
+            # One broken task must not take the others along.
             if not is_failure(error):
                 raise
-            # One broken task must not take the others along.
             self._log.exception("A task of jupyter_mcp_ext failed")

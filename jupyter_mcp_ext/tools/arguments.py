@@ -1,4 +1,4 @@
-"""The arguments of tools, from type hints: models that check them, and their JSON Schema."""
+"""The arguments of tools, as their type hints have them."""
 
 from __future__ import annotations
 

@@ -132,7 +132,8 @@ class Monitor(ExtensionApp):
     def initialize_handlers(self) -> None:
         watch = Watch()
         watch.install()
-        self.serverapp.web_app.settings |= {"fuzz_watch": watch, "fuzz_executions": self._executions}
+        shared = {"fuzz_watch": watch, "fuzz_executions": self._executions}
+        self.serverapp.web_app.settings |= shared
         self.handlers.append((r"/fuzz", MonitorHandler))
 
     def _executions(self) -> Any:
