@@ -29,6 +29,7 @@ from ..files import Files
 from ..kernel import Kernels
 from ..notebook import NotebookDocument
 from ..output_blocks import Block, Limits
+from ..output_parts import has_image
 from ..outputs import size_of
 from ..presence import Presence
 from ..readings import Readings
@@ -199,7 +200,9 @@ class ToolContext:
 
 async def rendered(outputs: Iterable[Any], render: Callable[[], list[Block]]) -> list[Block]:
     """What `render` makes of these outputs, while others get their turn if there are many."""
-    if sum(map(size_of, outputs)) < LARGE_BYTES:
+    shown = [*outputs]
+    # A small image may have very many pixels.
+    if sum(map(size_of, shown)) < LARGE_BYTES and not any(map(has_image, shown)):
         return render()
     return await to_thread.run_sync(render)
 
