@@ -26,7 +26,7 @@ unexport VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 export PIP_ROOT_USER_ACTION ?= ignore
 
-.PHONY: run test bench unit integration e2e conformance hub docs lint format constraints clean
+.PHONY: run test bench unit integration fuzz e2e conformance hub docs lint format constraints clean
 
 run: $(INSTALLED)  ## JupyterLab on a copy of the examples: make run ARGS="--port=8890 --no-browser"
 	@mkdir -p playground
@@ -48,7 +48,7 @@ bench: $(INSTALLED) $(RIVAL)/.installed  ## This server and its rival side by si
 	@$(BIN)/python -m benchmarks.side_by_side --rival $(RIVAL)/bin/python --write $(ARGS)
 
 conformance hub: $(NODE_INSTALLED)
-unit integration e2e conformance hub: $(INSTALLED)
+unit integration fuzz e2e conformance hub: $(INSTALLED)
 	@$(BIN)/python -m pytest tests/$@ $(ARGS)
 
 docs: $(INSTALLED)  ## The documentation as a site, in docs/_build

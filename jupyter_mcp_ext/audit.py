@@ -25,7 +25,7 @@ class Record:
     outcome: str = "cancelled"
     error: str = ""
 
-    def end(self, outcome: str, error: Exception | None = None) -> None:
+    def end(self, outcome: str, error: BaseException | None = None) -> None:
         """It has come to an end; of an error only the kind is told, since words may quote."""
         self.outcome = outcome
         self.error = "" if error is None else type(error).__name__

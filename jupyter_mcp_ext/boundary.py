@@ -22,6 +22,8 @@ from .callers import is_permitted
 from .elicitation import INPUT_REQUIRED_VERSION, InputRequired
 from .errors import InvalidRequest, MCPExtensionError, NotANotebook, NotFound, NotPermitted
 from .sending import sendable
+from .soundness import is_failure
+from .text import encodable
 from .tools.running import resume
 from .tools.toolset import READ, Tool, ToolContext
 
@@ -30,6 +32,9 @@ RESOURCE_NOT_FOUND = -32002
 
 REFUSED = -32010
 """Ours: a resource that cannot be had by this login, or on this server."""
+
+MAX_FAILURE_CHARS = 20_000
+"""How much is told of what went wrong."""
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
@@ -46,8 +51,10 @@ def guarded(handler: Handler, log: Logger) -> Handler:
             raise _protocol_error(error, ctx) from error
         except MCPError:
             raise
-        except Exception as error:
+        except BaseException as error:
             # A bug of ours, which becomes an answer too.
+            if not is_failure(error):
+                raise
             raise MCPError(INTERNAL_ERROR, _told_of_bug(ctx.method, error, log)) from error
 
     return handle
@@ -58,9 +65,10 @@ def _protocol_error(error: MCPExtensionError, ctx: Any) -> MCPError:
     data = None if uri is None else {"uri": uri}
     if isinstance(error, NotFound | NotANotebook):
         is_newer = ctx.protocol_version >= INPUT_REQUIRED_VERSION
-        return MCPError(INVALID_PARAMS if is_newer else RESOURCE_NOT_FOUND, str(error), data)
-    code = INVALID_PARAMS if isinstance(error, InvalidRequest) else REFUSED
-    return MCPError(code, str(error), data)
+        code = INVALID_PARAMS if is_newer else RESOURCE_NOT_FOUND
+    else:
+        code = INVALID_PARAMS if isinstance(error, InvalidRequest) else REFUSED
+    return MCPError(code, _short(str(error)), data)
 
 
 async def answer(
@@ -78,14 +86,22 @@ async def answer(
     except InputRequired as question:
         record.end("asked")
         return question.result
-    except Exception as error:
+    except BaseException as error:
         # Whatever it is, the model is told as much as helps it.
+        if not is_failure(error):
+            raise
         record.end("error", error)
-        told = TextContent(type="text", text=_explained(tool.name, error, log))
+        told = TextContent(type="text", text=_short(_explained(tool.name, error, log)))
         return CallToolResult(content=[told], is_error=True)
 
 
-def _explained(tool: str, error: Exception, log: Logger) -> str:
+def _short(text: str) -> str:
+    """What went wrong, which may name what the caller sent, whatever its length."""
+    more = len(text) - MAX_FAILURE_CHARS
+    return encodable(f"{text[:MAX_FAILURE_CHARS]}… {more} more" if more > 0 else text)
+
+
+def _explained(tool: str, error: BaseException, log: Logger) -> str:
     if isinstance(error, MCPExtensionError):
         return str(error)
     if isinstance(error, ValidationError):
@@ -93,7 +109,7 @@ def _explained(tool: str, error: Exception, log: Logger) -> str:
     return _told_of_bug(tool, error, log)
 
 
-def _told_of_bug(what: str, error: Exception, log: Logger) -> str:
+def _told_of_bug(what: str, error: BaseException, log: Logger) -> str:
     """The log has all of it; the client must not see our internals."""
     log.error("%s failed", what, exc_info=error)
     return f"{what} failed inside the Jupyter server; its log has the reason."

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pycrdt import Array, Assoc, Text
+from pycrdt import Array, Assoc, Map, Text
 
 from .people import ItemId
+
+NO_SOURCE: ItemId = (-1, -1)
+"""No client has this id."""
 
 MAX_OTHERS = 20
 """How many cells of others are passed over among those that one client has made."""
@@ -15,18 +18,23 @@ MAX_SEARCHED = 1000
 """How many cells are looked through for a caret: pycrdt walks to each from the first."""
 
 
-def caret_at_end(ycells: Array[Any], position: int) -> dict[str, Any]:
-    """A caret at the end of a cell's source."""
-    text: Text = ycells[position]["source"]
+def carets_at_end(ycell: Any) -> list[dict[str, Any]]:
+    """A caret at the end of a cell's source, if it has one."""
+    text = _source_of(ycell)
+    if text is None:
+        return []
     # Seen from before: pycrdt panics at the end of a text otherwise.
     index = text.sticky_index(len(str(text).encode()), Assoc.BEFORE).to_json()
     place = {"type": None, "tname": None, "item": None} | index
-    return {"anchor": place, "head": place, "primary": True, "empty": True}
+    return [{"anchor": place, "head": place, "primary": True, "empty": True}]
 
 
 def id_of_source(ycells: Array[Any], position: int) -> ItemId:
-    """The Yjs id of a cell's source, by which carets name it."""
-    place = ycells[position]["source"].sticky_index(0, Assoc.BEFORE).to_json()["type"]
+    """The Yjs id of a cell's source, by which carets name it; of none where it has no source."""
+    source = _source_of(ycells[position])
+    if source is None:
+        return NO_SOURCE
+    place = source.sticky_index(0, Assoc.BEFORE).to_json()["type"]
     return place["client"], place["clock"]
 
 
@@ -61,3 +69,8 @@ def _guided(ycells: Array[Any], caret: ItemId) -> int | None:
         else:
             last = middle - 1
     return None
+
+
+def _source_of(ycell: Any) -> Text | None:
+    source = ycell.get("source") if isinstance(ycell, Map) else None
+    return source if isinstance(source, Text) else None

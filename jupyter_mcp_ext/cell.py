@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .references import label
+from .storable import whole
 from .text import printable
+
+MAX_TYPE_CHARS = 20
+"""How much is told of the type of a cell, which is "markdown" or shorter."""
 
 
 @dataclass(frozen=True)
 class Cell:
     """A cell as it was at one moment.
 
-    `outputs` are nbformat outputs with the text of streams joined to one string.
+    `outputs` are nbformat outputs, or whatever a client wrote in their place; the text of streams
+    is one string.
     `execution_state` is "idle" or "running" for code cells, "" for others.
     `position` is 0-based and for display: it may be stale as soon as somebody edits.
     """
@@ -23,7 +27,7 @@ class Cell:
     position: int
     type: str
     source: str
-    outputs: tuple[dict[str, Any], ...] = ()
+    outputs: tuple[Any, ...] = ()
     execution_count: int | None = None
     execution_state: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -37,21 +41,44 @@ class Cell:
         return label(self.position, self.id)
 
 
-def snapshot(raw: Mapping[str, Any], position: int, *, is_edited: bool) -> Cell:
-    """A cell from the JSON of a live one; `is_edited` tells whether it was since a run began."""
-    count, outputs = raw.get("execution_count"), tuple(raw.get("outputs") or ())
+def snapshot(raw: Any, position: int, *, is_edited: bool) -> Cell:
+    """A cell from the JSON of a live one; `is_edited` tells whether it was since a run began.
+
+    What is not as nbformat has it, since any client may write anything, counts as missing.
+    """
+    cell_id, fields = id_of(raw), raw if isinstance(raw, dict) else {}
+    count, outputs = _count(fields.get("execution_count")), fields.get("outputs")
+    outputs = tuple(outputs) if isinstance(outputs, list) else ()
     return Cell(
-        id=str(raw.get("id")),
+        id=cell_id,
         position=position,
-        type=printable(str(raw.get("cell_type"))),
-        source=str(raw.get("source", "")),
+        type=printable(_text(fields.get("cell_type"))[:MAX_TYPE_CHARS]) or "unknown",
+        source=_text(fields.get("source")),
         outputs=outputs,
-        execution_count=None if count is None else int(count),
-        execution_state=str(raw.get("execution_state", "")),
-        metadata=raw.get("metadata") or {},
-        attachments=raw.get("attachments") or {},
+        execution_count=count,
+        execution_state=_text(fields.get("execution_state")),
+        metadata=_mapping(fields.get("metadata")),
+        attachments=_mapping(fields.get("attachments")),
         is_stale=is_edited and (count is not None or bool(outputs)),
     )
+
+
+def id_of(raw: Any) -> str:
+    """The id of a cell from its JSON, whatever that is."""
+    return str(raw.get("id") if isinstance(raw, dict) else raw)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: Any) -> int | None:
+    # Browsers write whole numbers as floats.
+    return whole(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def at_position(cell: Cell, position: int) -> Cell:

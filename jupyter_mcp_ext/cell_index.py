@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pycrdt import Array, ArrayEvent, Map, ReadTransaction
 
 from .agent import NOBODY, Author
+from .cell import id_of
 from .journal import Journal, Kind, Origin
 
 Listener = Callable[[set[str] | None], None]
@@ -73,7 +74,7 @@ class CellIndex:
         if self._ids is None:
             # A call for each cell would take ten times as long.
             cells = json.loads(str(self._ycells))
-            self._ids = [str(raw.get("id") if isinstance(raw, dict) else raw) for raw in cells]
+            self._ids = [*map(id_of, cells)]
 
     def forget(self) -> None:
         """Read the ids anew when they are needed: one has changed in place."""

@@ -207,8 +207,21 @@ class KernelChannels:
         _, (signature, *parts) = session.feed_identities(frames)
         if session.auth is not None and not compare_digest(signature, session.sign(parts[:4])):
             raise ValueError("The signature is wrong")
-        header, parent, _, content = map(session.unpack, parts[:4])
-        return {"header": header, "parent_header": parent, "content": content}
+        return message_of(*map(session.unpack, parts[:4]))
+
+
+def message_of(header: Any, parent: Any, metadata: Any, content: Any) -> Message:
+    """A message of which the parts are what handlers take them for, whatever a kernel sends.
+
+    Raises:
+        ValueError: it does not say what it is.
+    """
+    if not isinstance(header, dict) or not isinstance(header.get("msg_type"), str):
+        raise ValueError("The header is none")
+    parts = {"parent_header": parent, "content": content}
+    return {"header": header} | {
+        name: part if isinstance(part, dict) else {} for name, part in parts.items()
+    }
 
 
 @contextmanager

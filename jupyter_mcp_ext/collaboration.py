@@ -12,7 +12,8 @@ from jupyter_server_ydoc.rooms import DocumentRoom
 
 from .contents import reason_of
 from .errors import FileRefused, NotANotebook, OtherCollaboration, Unavailable
-from .room_store import caught_up, configure_store
+from .room_store import caught_up, close_store, configure_store
+from .soundness import is_failure
 
 
 class Collaboration:
@@ -88,6 +89,7 @@ class Collaboration:
         """Free a room that nobody is in."""
         loaders, file_id = self._extension.file_loaders, room._file.file_id
         await self._extension.ywebsocket_server.delete_room(room=room)
+        await close_store(room.ystore)
         if file_id in loaders and not loaders[file_id].number_of_subscriptions:
             # The watcher of a file that was deleted has ended with this error.
             with suppress(RuntimeError):
@@ -100,9 +102,12 @@ class Collaboration:
         try:
             with loading(path, NotANotebook):
                 await extension.get_document(room_id=room_id, copy=False, create=True)
-        except NotANotebook:
+        except NotANotebook as error:
             # It would show an empty notebook to everybody and save nothing.
-            rooms.pop(room_id, None)
+            if (room := rooms.pop(room_id, None)) is not None:
+                if not isinstance(error.__cause__, Exception):  # After those, it was stopped.
+                    await room.stop()
+                await close_store(room.ystore)
             raise
         return rooms[room_id], is_new
 
@@ -134,8 +139,10 @@ def loading(path: str, refusal: type[NotANotebook | FileRefused]) -> Iterator[No
     """Inside, a document is loaded from its file; if that fails, `refusal` is raised."""
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
         # Contents managers are anybody's code, and raise anything.
+        if not is_failure(error):
+            raise
         raise refusal(path, reason_of(error)) from error
 
 

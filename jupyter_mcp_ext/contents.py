@@ -23,6 +23,9 @@ from .errors import (
     NotebookNotFound,
 )
 
+MAX_PATH_CHARS = 4096
+MAX_PATH_PARTS = 100
+
 MAX_DIRECTORIES = 1000
 """How many directories a search for notebooks looks into."""
 
@@ -216,8 +219,10 @@ def clean_path(path: str) -> str:
     """A path from the server's root in its one spelling, without slashes at the ends.
 
     Raises:
-        InvalidRequest: it leads out of the root.
+        InvalidRequest: it leads out of the root, or is longer than any path.
     """
+    if len(path) > MAX_PATH_CHARS or path.count("/") > MAX_PATH_PARTS:
+        raise InvalidRequest(f"The path {path[:80]!r}... is too long.", "No file has such a path.")
     clean = posixpath.normpath(path.strip().strip("/"))
     if clean.startswith("..") or "\0" in clean:
         raise InvalidRequest(
@@ -226,15 +231,17 @@ def clean_path(path: str) -> str:
     return "" if clean == "." else clean
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """What a manager of Jupyter says went wrong, without the paths of this machine."""
     if isinstance(error, HTTPError) and error.reason:
         return str(error.reason)
     if isinstance(error, HTTPError) and error.status_code == 404:
         return "it does not exist"
-    origin = error.__cause__ or error
+    origin: BaseException = error.__cause__ or error
     while isinstance(origin.__context__, OSError):  # Cleaning up may have failed in its turn.
         origin = origin.__context__
     if isinstance(origin, OSError) and origin.strerror:
         return origin.strerror
+    if isinstance(error, UnicodeError) or type(error).__name__ == "PanicException":
+        return "it has a number or a text that no live document can hold"
     return "it is refused" if isinstance(error, HTTPError) else type(error).__name__

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from logging import Logger
+from typing import Any
 from weakref import WeakValueDictionary, ref
 
 from anyio import Lock, move_on_after
@@ -302,7 +303,7 @@ class Executor:
             run = await connection.execute(execution.source, handler, on_input=on_input)
         if document.ycell(execution.cell_id) is not None:
             execution.label = document.label(execution.cell_id)
-            _set_next_inputs(run.content.get("payload") or [], execution.cell_id, document)
+            _set_next_inputs(run.content.get("payload"), execution.cell_id, document)
         return run
 
     def _handler(self, execution: Execution, changed: asyncio.Event) -> MessageHandler:
@@ -332,10 +333,10 @@ class Executor:
                 self._writer.write_late(run)
 
 
-def _set_next_inputs(payloads: Sequence[Message], cell_id: str, document: NotebookDocument) -> None:
+def _set_next_inputs(payloads: Any, cell_id: str, document: NotebookDocument) -> None:
     """Put the texts that a run has for its front end (as `%load` does) into the notebook."""
-    for payload in payloads:
-        if payload.get("source") == "set_next_input":
+    for payload in payloads if isinstance(payloads, list) else []:
+        if isinstance(payload, dict) and payload.get("source") == "set_next_input":
             text = encodable(str(payload.get("text", "")))
             if payload.get("replace"):
                 document.replace_source(cell_id, text)

@@ -272,7 +272,7 @@ def _check_notebook(path: str, data: bytes) -> None:
     """A file that nothing can open must not be a notebook by its name."""
     try:
         is_notebook = isinstance(json.loads(data)["nbformat"], int)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         is_notebook = False
     if not is_notebook:
         raise InvalidRequest(f"What {path!r} would have is no notebook.", "Choose another ending.")

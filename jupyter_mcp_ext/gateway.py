@@ -31,7 +31,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
-from .channels import Channel, Message, MessageHandler, dropping_bad
+from .channels import Channel, Message, MessageHandler, dropping_bad, message_of
 from .errors import Unavailable
 from .starts import Spawn
 
@@ -40,6 +40,9 @@ PROTOCOL = "v1.kernel.websocket.jupyter.org"
 
 MAX_MESSAGE_BYTES = 1_000_000_000
 """Tornado would close the connection at a message of more than 10 MiB."""
+
+PARTS = ("header", "parent_header", "metadata", "content")
+"""Of a message that comes as one JSON."""
 
 PING_SECONDS = 20.0
 
@@ -239,11 +242,10 @@ class GatewayChannels:
     def _unpack(self, data: str | bytes) -> tuple[Channel, Message]:
         if self._speaks_parts:
             channel, parts = deserialize_msg_from_ws_v1(data)
-            header, parent, _, content = map(self.session.unpack, parts[:4])
-            return channel, {"header": header, "parent_header": parent, "content": content}
+            return channel, message_of(*map(self.session.unpack, parts[:4]))
         is_binary = isinstance(data, bytes)
         message = deserialize_binary_message(data) if is_binary else json.loads(data)
-        return message["channel"], message
+        return message["channel"], message_of(*(message.get(name) for name in PARTS))
 
 
 def _acknowledge(socket: WebSocketClientConnection) -> None:

@@ -10,7 +10,7 @@ from jupyter_ydoc import YNotebook
 from pycrdt import Awareness, Map
 
 from .agent import NOBODY, Author
-from .carets import caret_at_end, id_of_source, position_of_caret
+from .carets import carets_at_end, id_of_source, position_of_caret
 from .cell import Cell
 from .cell_index import CellIndex
 from .errors import CellNotFound
@@ -69,18 +69,19 @@ class LiveNotebook:
     @property
     def kernelspec_name(self) -> str:
         """The kernel that the notebook asks for in its metadata, or ""."""
-        return str(self._metadata.get("kernelspec", {}).get("name") or "")
+        return self._named("kernelspec", "name")
 
     @property
     def language(self) -> str:
         """The language of its code as its metadata names it, or ""."""
-        language = self._metadata.get("language_info", {}).get("name")
-        return str(language or self._metadata.get("kernelspec", {}).get("language") or "")
+        return self._named("language_info", "name") or self._named("kernelspec", "language")
 
-    @property
-    def _metadata(self) -> dict[str, Any]:
-        meta = json.loads(str(self._ynotebook.ydoc.get("meta", type=Map)))
-        return dict(meta.get("metadata") or {})
+    def _named(self, part: str, name: str) -> str:
+        """A text in the notebook's metadata, "" where there is none."""
+        value = json.loads(str(self._ynotebook.ydoc.get("meta", type=Map)))
+        for key in ("metadata", part, name):
+            value = value.get(key) if isinstance(value, dict) else None
+        return value if isinstance(value, str) else ""
 
     @property
     def awareness(self) -> Awareness | None:
@@ -141,17 +142,20 @@ class LiveNotebook:
     def ycell(self, cell_id: str) -> Map[Any] | None:
         """The live cell, for use inside one transaction only; None when it was deleted."""
         try:
-            return self._ycells[self.position(cell_id)]  # type: ignore[no-any-return]
+            ycell = self._ycells[self.position(cell_id)]
         except CellNotFound:
             return None
+        return ycell if isinstance(ycell, Map) else None
 
-    def caret(self, cell_id: str) -> dict[str, Any]:
+    def carets(self, cell_id: str) -> list[dict[str, Any]]:
         """A caret at the end of the cell's source, as JupyterLab draws it for others.
+
+        None where there is no source to show it in.
 
         Raises:
             CellNotFound: the cell was deleted.
         """
-        return caret_at_end(self._ycells, self.position(cell_id))
+        return carets_at_end(self._ycells[self.position(cell_id)])
 
     def cell_with_caret(self, caret: ItemId | None) -> str | None:
         """The id of the cell whose source has this Yjs id; None if there is none."""

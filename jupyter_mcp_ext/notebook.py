@@ -11,13 +11,14 @@ from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
-from pycrdt import Text, Transaction
+from pycrdt import Map, Text, Transaction
 
 from .agent import Agent
 from .cell import Cell
 from .errors import (
     AmbiguousMatch,
     BeingTyped,
+    BrokenCell,
     InvalidRequest,
     ReadOnlyNotebook,
     TextNotFound,
@@ -25,6 +26,7 @@ from .errors import (
 from .journal import Origin
 from .live_notebook import LiveNotebook
 from .restoring import remade, restore
+from .soundness import is_sound
 from .text_edits import Span, changed_spans, nearest_line, patch, unique_spans
 from .undo import Undo
 
@@ -167,7 +169,8 @@ class NotebookDocument(LiveNotebook):
         Raises:
             BeingTyped: a person is typing in one of them.
         """
-        deleted = [self.cell(cell_id) for cell_id in cell_ids]
+        # Two cells of the same id are one here: the first, until the other gets an id of its own.
+        deleted = [self.cell(cell_id) for cell_id in dict.fromkeys(cell_ids)]
         for cell in deleted:
             self._check_not_typed(cell.id)
         with self.transaction():
@@ -186,13 +189,15 @@ class NotebookDocument(LiveNotebook):
         self._check_not_typed(cell_id)
         before = self.position(cell_id)
         index = self._index_after(after)
+        self._check_sound(cell_id)
         raw = json.loads(str(self._ycells[before]))
         state = raw.pop("execution_state", None)
+        # Yjs has no move: the cell is made anew, with all it has.
+        made = self._made(raw, cell_id)
         with self.transaction():
-            # Yjs has no move: the cell is made anew, with all it has.
             self._ycells.pop(before)
             index -= before < index
-            self._ycells.insert(index, self._ynotebook.create_ycell(raw))
+            self._ycells.insert(index, made)
             if state:
                 self._ycells[index]["execution_state"] = state
             self.mark_dirty()
@@ -201,6 +206,8 @@ class NotebookDocument(LiveNotebook):
     def clear_outputs(self, cell_ids: Iterable[str]) -> list[Cell]:
         """Empty outputs and execution counts by exact id; return the code cells as they were."""
         cleared = [cell for cell in map(self.cell, cell_ids) if cell.type == "code"]
+        for cell in cleared:
+            self._check_sound(cell.id)
         with self.transaction():
             for cell in cleared:
                 self._ycells[cell.position]["outputs"].clear()
@@ -233,7 +240,12 @@ class NotebookDocument(LiveNotebook):
                     self._ycells[cell.position]["execution_state"] = "idle"
 
     def note_start(self, cell_id: str) -> None:
-        """A run of the cell's present source begins, which the cell does not show yet."""
+        """A run of the cell's present source begins, which the cell does not show yet.
+
+        Raises:
+            BrokenCell: it cannot show it.
+        """
+        self._check_sound(cell_id)
         self.journal.note_run(cell_id, str(self._ycells[self.position(cell_id)]["source"]))
         self._snapshots.forget({cell_id})
 
@@ -244,12 +256,29 @@ class NotebookDocument(LiveNotebook):
     # Inside
 
     def _patch_source(self, cell: Cell, spans: Sequence[Span]) -> None:
+        self._check_sound(cell.id)
         text: Text = self._ycells[cell.position]["source"]
         with self.transaction():
             patch(text, cell.source, spans)
             for name, value in self._signature.items():
                 self._ycells[cell.position]["metadata"][name] = value
             self.mark_dirty()
+
+    def _check_sound(self, cell_id: str) -> None:
+        """Go on only if the cell can be edited.
+
+        Raises:
+            BrokenCell: it is none that a notebook can have.
+        """
+        if not is_sound(self.ycell(cell_id)):
+            raise BrokenCell(self.label(cell_id))
+
+    def _made(self, raw: dict[str, Any], cell_id: str) -> Map[Any]:
+        """The cell anew, not in the notebook yet."""
+        try:
+            return self._ynotebook.create_ycell(raw)
+        except (AttributeError, TypeError, RecursionError) as error:  # Its outputs are none.
+            raise BrokenCell(self.label(cell_id)) from error
 
     def _check_not_typed(self, cell_id: str) -> None:
         """Go on only if the cell may be made anew: Yjs drops what others write in the old one."""

@@ -57,6 +57,11 @@ def is_error(output: Any) -> bool:
     return isinstance(output, dict) and output.get("output_type") == "error"
 
 
+def has_image(output: Any) -> bool:
+    """Whether it shows an image."""
+    return isinstance(output, dict) and bool(_image_type(_bundle(output)))
+
+
 def summary(outputs: Sequence[Any]) -> str:
     """Kinds and sizes on one line: `stdout 1.2 kB, 2 png 40 kB`."""
     sizes: dict[str, list[int]] = {}

@@ -12,8 +12,9 @@ from .agent import NOBODY, Author
 from .channels import Message
 from .journal import Origin
 from .notebook import NotebookDocument
+from .soundness import has_outputs, is_sound
+from .storable import storable, whole
 from .stream_text import StreamText
-from .text import encodable
 
 Output = dict[str, Any]
 """An nbformat output. The text of a stream is one string."""
@@ -85,14 +86,14 @@ class OutputArea:
             if not self._clear_before_next:
                 self._clear()
         elif kind == "execute_input":
-            self.execution_count = _count(content)
+            self.execution_count = whole(content.get("execution_count"))
         elif kind == "update_display_data":
             self.update_display(content)
         elif kind in OUTPUT_TYPES:
             if self._clear_before_next:
                 self._clear_before_next = False
                 self._clear()
-            self._add(kind, shareable(content))
+            self._add(kind, storable(content))
 
     def update_display(self, content: Message) -> bool:
         """Show new data in each output that was displayed under the same display id.
@@ -102,7 +103,7 @@ class OutputArea:
         indexes = self._display_ids.get(_display_id(content), [])
         for index in indexes:
             before = size_of(self._outputs[index])
-            self._outputs[index] |= _data(shareable(content))
+            self._outputs[index] |= _data(storable(content))
             self.size += size_of(self._outputs[index]) - before
             self._redo_from(index)
         return bool(indexes)
@@ -154,7 +155,7 @@ class OutputArea:
     # Inside
 
     def _show_running(self, ycell: Map[Any] | None) -> None:
-        if self._is_shown or ycell is None or "outputs" not in ycell:
+        if self._is_shown or ycell is None or not (is_sound(ycell) and has_outputs(ycell)):
             return
         self._is_shown = True
         ycell["outputs"].clear()
@@ -175,14 +176,16 @@ class OutputArea:
         if self.size > self._max_bytes and kind != "error":
             self._omit(kind, content)
         elif kind == "stream":
-            self._add_stream(str(content["name"]), str(content["text"]))
+            name = "stderr" if content.get("name") == "stderr" else "stdout"
+            self._add_stream(name, _text(content.get("text")))
         else:
             self._add_output({"output_type": kind} | _fields(kind, content), _display_id(content))
 
     def _omit(self, kind: str, content: Message) -> None:
         if not self.omitted:
             self._add_stream("stderr", CUT_SHORT.format(self._max_bytes / 1_000_000))
-        self.omitted += len(content["text"]) if kind == "stream" else size_of(content)
+        text = content.get("text") if kind == "stream" else None
+        self.omitted += size_of(content if text is None else text)
 
     def _add_output(self, output: Output, display_id: str) -> None:
         if display_id:
@@ -214,7 +217,7 @@ class OutputArea:
 
     def _write_outputs(self, ycell: Map[Any] | None, max_chars: int) -> None:
         self._dirty, dirty = False, self._dirty
-        if not dirty or self._abandoned or ycell is None or "outputs" not in ycell:
+        if not dirty or self._abandoned or ycell is None or not has_outputs(ycell):
             return
         shared: Array[Any] = ycell["outputs"]
         reran = self._is_finished and ycell.get("execution_count") != self.execution_count
@@ -240,7 +243,8 @@ class OutputArea:
         """Whether the stream to be continued, if any, still is where it was written."""
         if self._written - 1 not in self._streams:
             return True
-        return isinstance(shared[self._written - 1].get("text"), Text)
+        last = shared[self._written - 1]
+        return isinstance(last, Map) and isinstance(last.get("text"), Text)
 
     def _continue_stream(self, shared: Array[Any], max_chars: int) -> int:
         """Write on in the stream that the document has last; returns how many characters."""
@@ -269,49 +273,32 @@ class OutputArea:
         return Map(output | {"text": Text(text)}), len(text)
 
 
+# Kernels may send anything: what is not as the protocol has it counts as empty.
+
+
 def _display_id(content: Message) -> str:
-    return str((content.get("transient") or {}).get("display_id") or "")
+    transient = content.get("transient")
+    return str(transient.get("display_id") or "") if isinstance(transient, dict) else ""
 
 
 def _data(content: Message) -> Output:
-    return {"data": dict(content["data"]), "metadata": dict(content.get("metadata") or {})}
+    parts = {name: content.get(name) for name in ("data", "metadata")}
+    return {name: part if isinstance(part, dict) else {} for name, part in parts.items()}
 
 
 def _fields(kind: str, content: Message) -> Output:
     if kind == "error":
-        return {name: content[name] for name in ("ename", "evalue", "traceback")}
-    count = {"execution_count": _count(content)} if kind == "execute_result" else {}
+        lines = content.get("traceback")
+        traceback = [*map(_text, lines)] if isinstance(lines, list) else []
+        names = {name: _text(content.get(name)) for name in ("ename", "evalue")}
+        return names | {"traceback": traceback}
+    is_result = kind == "execute_result"
+    count = {"execution_count": whole(content.get("execution_count"))} if is_result else {}
     return _data(content) | count
 
 
-def _count(content: Message) -> int | None:
-    count = shareable(content.get("execution_count"))
-    return count if isinstance(count, int) else None
-
-
-def shareable(value: Any) -> Any:
-    """What a kernel sent as a document can hold it.
-
-    On lone surrogates, which JavaScript has, and integers of more than 64 bits, Yjs panics: that
-    ends more than this run.
-    """
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, Mapping):
-        return {encodable(name): shareable(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [*map(shareable, value)]
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return _as_float(value)
-    return value
-
-
-def _as_float(value: int) -> float | None:
-    # As JavaScript reads it.
-    try:
-        return float(value)
-    except OverflowError:
-        return None
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def size_of(value: Any) -> int:

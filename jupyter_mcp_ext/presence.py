@@ -102,7 +102,7 @@ class Presence:
         seat = self._seats.get((agent.id, document)) or self._sit_down(agent, document)
         seat.seen = monotonic()
         if cell_id and document.ycell(cell_id) is not None:
-            seat.cursors = [document.caret(cell_id)]
+            seat.cursors = document.carets(cell_id)
         self._tell(seat)
         return seat
 

@@ -7,6 +7,9 @@ from itertools import groupby
 
 from .errors import InvalidRequest
 
+MAX_CHARS = 2_000
+"""How long a list may be: each number is compared with all its parts."""
+
 
 def chosen(known: Iterable[int], numbers: str) -> list[int]:
     """Those of the known numbers that a list such as "1-3,5" names, ascending.
@@ -14,6 +17,8 @@ def chosen(known: Iterable[int], numbers: str) -> list[int]:
     Raises:
         InvalidRequest: it is no such list, or names none of them.
     """
+    if len(numbers) > MAX_CHARS:
+        raise InvalidRequest("These are too many numbers.", "Name ranges such as 5-700.")
     wanted = [_ends(part.strip(), numbers) for part in numbers.split(",")]
     found = sorted(n for n in known if any(first <= n <= last for first, last in wanted))
     if not found:

@@ -10,6 +10,9 @@ from .text import printable
 MAX_ID_CHARS = 64
 """How long an id may be in nbformat."""
 
+MAX_REFERENCES_CHARS = 20_000
+"""How long a list of references may be: each is looked for."""
+
 MIN_PREFIX_LENGTH = 4
 """Shortest part of a cell id, in characters, that may stand for the whole."""
 
@@ -47,7 +50,9 @@ def resolve_many(ids: Sequence[str], references: str) -> list[str]:
     """
     if references.strip() == "all" and "all" not in ids:
         return list(ids)
-    parts = [part.strip() for part in references.split(",") if part.strip()]
+    if len(references) > MAX_REFERENCES_CHARS:
+        raise InvalidRequest("These are too many cells.", "Name ranges such as 5-700.")
+    parts = dict.fromkeys(part.strip() for part in references.split(",") if part.strip())
     if not parts:
         raise InvalidRequest("No cells were named.", 'Pass "all" or a list such as "2,5-7".')
     wanted = {cell_id for part in parts for cell_id in _resolve_part(ids, part)}

@@ -10,6 +10,7 @@ from pycrdt import Array, Map, Text
 
 from .cell import Cell
 from .comparison import differences, in_place
+from .soundness import is_sound
 from .text_edits import changed_spans, patch
 
 
@@ -36,7 +37,7 @@ def restore(ynotebook: YNotebook, now: Sequence[Cell], wanted: Sequence[Cell]) -
     for position, cell in enumerate(wanted):
         if cell.id not in kept:
             ycells.insert(position, ynotebook.create_ycell(_value(cell)))
-        elif cell.id in changed and cell.type != live[cell.id].type:
+        elif cell.id in changed and _is_replaced(ycells[position], live[cell.id], cell):
             ycells[position] = ynotebook.create_ycell(_value(cell))
         elif cell.id in changed:
             _change(ycells[position], live[cell.id], cell)
@@ -48,7 +49,7 @@ def _value(cell: Cell) -> dict[str, Any]:
     value: dict[str, Any] = {"id": cell.id, "cell_type": cell.type, "source": cell.source}
     value["metadata"] = cell.metadata
     if cell.type == "code":
-        value |= {"outputs": [*cell.outputs], "execution_count": cell.execution_count}
+        value |= {"outputs": _outputs(cell), "execution_count": cell.execution_count}
     elif cell.attachments:
         value["attachments"] = cell.attachments
     return value
@@ -60,7 +61,7 @@ def _change(ycell: Map[Any], now: Cell, wanted: Cell) -> None:
     if now.outputs != wanted.outputs:
         outputs: Array[Any] = ycell["outputs"]
         outputs.clear()
-        outputs.extend([_youtput(output) for output in wanted.outputs])
+        outputs.extend([_youtput(output) for output in _outputs(wanted)])
     if now.execution_count != wanted.execution_count:
         ycell["execution_count"] = wanted.execution_count
     if now.attachments != wanted.attachments:
@@ -68,9 +69,19 @@ def _change(ycell: Map[Any], now: Cell, wanted: Cell) -> None:
     _change_map(ycell["metadata"], now.metadata, wanted.metadata)
 
 
+def _is_replaced(ycell: Any, now: Cell, wanted: Cell) -> bool:
+    return now.type != wanted.type or not is_sound(ycell)
+
+
+def _outputs(cell: Cell) -> list[dict[str, Any]]:
+    """Those that a live cell can have; others that somebody once wrote are left out."""
+    mappings = (output for output in cell.outputs if isinstance(output, dict))
+    return [each for each in mappings if isinstance(each.get("text", ""), str)]
+
+
 def _youtput(output: Mapping[str, Any]) -> Map[Any]:
     is_stream = output.get("output_type") == "stream"
-    return Map({**output, "text": Text(output["text"])} if is_stream else {**output})
+    return Map({**output, "text": Text(output.get("text", ""))} if is_stream else {**output})
 
 
 def _change_map(ymap: Map[Any], now: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from .errors import NotANotebook, NotebookNotFound, StillOpen
 from .file_notices import FileNotices
 from .notebook import NotebookDocument
 from .people import Participant, Writers, participants, saves_itself, views
+from .room_store import drain
 from .saving import Autosave, save_pending
 from .starts import Spawn
 
@@ -261,6 +262,7 @@ class NotebookRooms:
             await asyncio.sleep(delay)
             async with self._collaboration.lock(lease.room):
                 await save_pending(lease.room, is_wanted=not _has_guests(lease.room))
+                await drain(lease.room.ystore)
                 if lease.room.clients == {lease.keeper}:
                     lease.room.clients.discard(lease.keeper)
                     await self._collaboration.delete(lease.room)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from anyio import Lock, move_on_after
@@ -42,3 +43,22 @@ async def caught_up(room: DocumentRoom) -> None:
         with move_on_after(CATCH_UP_SECONDS):
             async with lock:  # It is given in the order in which it was asked for.
                 pass
+
+
+async def drain(store: Any) -> None:
+    """Wait, for some seconds at most, until a store has written what it was given."""
+    lock = getattr(store, "lock", None)
+    if isinstance(lock, Lock):
+        with move_on_after(CATCH_UP_SECONDS):
+            async with lock:
+                pass
+
+
+async def close_store(store: Any) -> None:
+    """Close the store of a room that has ended, which jupyter-collaboration leaves open.
+
+    A change that was cut off while it was written would keep the database locked, so that
+    everybody else waits for it in vain.
+    """
+    with suppress(RuntimeError):  # It was never started.
+        await store.stop()

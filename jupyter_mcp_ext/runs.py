@@ -55,12 +55,16 @@ class Run:
         answer = self.answer_to("variables")
         if answer.get("status") != "ok":
             return None
-        names = str(answer.get("data", {}).get("text/plain", "")).strip("'").split()
+        data = answer.get("data")
+        text = data.get("text/plain", "") if isinstance(data, dict) else ""
+        names = str(text).strip("'").split()[:MAX_VARIABLES]
         return tuple(name for name in names if name.isidentifier())
 
     def answer_to(self, question: str) -> dict[str, Any]:
         """What the kernel has answered to one of the request's `user_expressions`."""
-        return dict((self.content.get("user_expressions") or {}).get(question, {}))
+        answers = self.content.get("user_expressions")
+        answer = answers.get(question) if isinstance(answers, dict) else None
+        return answer if isinstance(answer, dict) else {}
 
     def begin(self) -> None:
         """It is sent, or sent again."""

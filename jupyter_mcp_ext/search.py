@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from time import monotonic
 from typing import Literal
 
@@ -23,6 +24,11 @@ MAX_QUERY_CHARS = 1000
 
 MAX_KEPT = 60
 """How many lines of a cell are returned; more are only counted."""
+
+MAX_REPEATS = 100_000
+"""How often an expression may repeat its parts: repeats of repeats take for ever to compile."""
+
+_REPEATS = regex.compile(r"[{,](\d{1,9})\d*(?=[,}])")
 
 LINES_BETWEEN_LOOKS = 1000
 """How many lines are searched before the time is looked at again."""
@@ -116,6 +122,8 @@ def _matcher(query: str, is_regex: bool) -> Callable[[str, float], bool]:
     if not is_regex:
         folded = query.casefold()
         return lambda line, left: folded in line.casefold()
+    if prod(max(int(number), 1) for number in _REPEATS.findall(query)) > MAX_REPEATS:
+        raise InvalidRequest(f"{query[:80]!r} repeats too much.", "Use * or + instead of {n}.")
     try:
         expression = regex.compile(query)
     except (regex.error, RecursionError, OverflowError) as error:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Set
 from typing import Any
 
-from pycrdt import Array
+from pycrdt import Array, Map
 
-from .cell import Cell, at_position, snapshot
+from .cell import Cell, at_position, id_of, snapshot
 from .cell_index import CellIndex
 
 MAX_KEPT_CHARS = 4_000_000
@@ -42,7 +42,7 @@ class Snapshots:
         kept = self._kept.get(self._index.ids[position])
         if kept is not None:
             return at_position(kept, position)
-        return self._snapshot(json.loads(str(self._ycells[position])), position)
+        return self._snapshot(self._raw(position), position)
 
     def among(self, cell_ids: Set[str]) -> list[Cell]:
         """The cells that have these ids, in order."""
@@ -68,6 +68,11 @@ class Snapshots:
         self._kept = kept if len(text) <= MAX_KEPT_CHARS and len(kept) == len(cells) else {}
         return cells
 
-    def _snapshot(self, raw: dict[str, Any], position: int) -> Cell:
-        is_edited = self._index.journal.is_stale(str(raw.get("id")), str(raw.get("source", "")))
+    def _raw(self, position: int) -> Any:
+        ycell = self._ycells[position]
+        return json.loads(str(ycell)) if isinstance(ycell, Map) else ycell
+
+    def _snapshot(self, raw: Any, position: int) -> Cell:
+        source = str(raw.get("source", "")) if isinstance(raw, dict) else ""
+        is_edited = self._index.journal.is_stale(id_of(raw), source)
         return snapshot(raw, position, is_edited=is_edited)

@@ -8,6 +8,8 @@ from logging import Logger
 
 from anyio import Event, create_task_group
 
+from .soundness import is_failure
+
 STOP_SECONDS = 1.0
 """How long stopping waits for the tasks to end."""
 
@@ -43,6 +45,8 @@ class Tasks:
     async def _logged(self, function: Callable[[], Awaitable[None]]) -> None:
         try:
             await function()
-        except Exception:
+        except BaseException as error:
             # One broken task must not take the others along.
+            if not is_failure(error):
+                raise
             self._log.exception("A task of jupyter_mcp_ext failed")

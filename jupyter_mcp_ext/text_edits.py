@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from difflib import Match, SequenceMatcher, get_close_matches
 from heapq import nlargest
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from textwrap import dedent, indent
 from typing import Protocol
 
@@ -21,8 +20,17 @@ MAX_COMPARED_LINES = 5
 MAX_COMPARED_CHARS = 100
 """Of how many lines, and how much of each, the nearest is chosen with care."""
 
+MAX_LINES = 40_000
+"""More lines, old and new ones, are only compared from both ends."""
+
+MAX_PLACES = 1_000
+"""How often a text is looked for where it may overlap itself."""
+
 MAX_STEPS = 200_000
 """How much work a comparison of lines may take, in pairs of equal lines that it looks at."""
+
+FORM_STEPS = 10
+"""What it takes more than a comparison to bring a line into a form."""
 
 
 class SharedText(Protocol):
@@ -42,11 +50,12 @@ class _Lines(SequenceMatcher[str]):
     b2j: dict[str, list[int]]
 
     def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
-        super().__init__(None, old, new)
-        self._old, self._new = old, new
+        is_small = len(old) + len(new) <= MAX_LINES
+        super().__init__(None, *((old, new) if is_small else ("", "")))
+        self.a, self.b = self._old, self._new = old, new
         pairs = (1 + len(self.b2j.get(line, ())) for line in old)
         self._steps = [*accumulate(pairs, initial=0)]
-        self._left = MAX_STEPS
+        self._left = MAX_STEPS if is_small else -1
 
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
@@ -161,7 +170,7 @@ def find_spans(source: str, old_text: str, new_text: str) -> list[Span]:
     their common indentation; the first way that finds anything counts. In the last way
     `new_text` gets the indentation of the place. Places do not overlap.
     """
-    exact = [(m.start(), m.end(), new_text) for m in re.finditer(re.escape(old_text), source)]
+    exact = [(start, start + len(old_text), new_text) for start in _places(source, old_text)]
     spans = exact or _find_lines(source, old_text, new_text, _without_line_ends)
     spans = spans or _find_lines(source, old_text, new_text, _without_indentation)
     return [_trim(source, span) for span in spans]
@@ -203,8 +212,16 @@ def patched(source: str, spans: Sequence[Span]) -> str:
 
 
 def count_overlapping(source: str, text: str) -> int:
-    """How often `text` stands in `source`, where "aaa" has "aa" twice."""
-    return sum(1 for _ in re.finditer(f"(?={re.escape(text)})", source))
+    """How often `text` stands in `source`, where "aaa" has "aa" twice; MAX_PLACES at most."""
+    return sum(1 for _ in islice(_places(source, text, step=1), MAX_PLACES))
+
+
+def _places(source: str, text: str, step: int = 0) -> Iterator[int]:
+    """Where `text` starts in `source`, so many characters after the last or where that ends."""
+    start = source.find(text)
+    while start >= 0:
+        yield start
+        start = source.find(text, start + (step or len(text)))
 
 
 def _trim(old: str, span: Span) -> Span:
@@ -230,10 +247,16 @@ def _find_lines(source: str, old_text: str, new_text: str, form: _Form) -> list[
     stripped, bare = [line.strip() for line in lines], [line.strip() for line in wanted]
     spans: list[Span] = []
     position, needle = 0, form(wanted)
+    left = MAX_STEPS
     while any(needle) and position + len(wanted) <= len(lines):
         end = position + len(wanted)
         # To form a block takes long, so only where it may fit.
-        is_alike = stripped[position] == bare[0] and stripped[position:end] == bare
+        is_alike = stripped[position] == bare[0]
+        left -= len(wanted) * is_alike
+        is_alike = is_alike and stripped[position:end] == bare
+        left -= FORM_STEPS * len(wanted) * is_alike
+        if left < 0:
+            return []  # Where so many lines are alike, nobody can mean just these.
         block = lines[position:end] if is_alike else []
         if not is_alike or form(block) != needle:
             position += 1

@@ -16,6 +16,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── SourceConflict             somebody else changed the cell since it was read
 │   ├── BeingTyped                 a person's next keystrokes would be lost
 │   ├── WrongCellType
+│   ├── BrokenCell                 somebody wrote into it what no cell has
 │   ├── TextNotFound
 │   ├── AmbiguousMatch
 │   ├── NotANotebook

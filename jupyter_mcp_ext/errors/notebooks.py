@@ -70,6 +70,14 @@ class WrongCellType(Conflict):
         )
 
 
+class BrokenCell(Conflict):
+    def __init__(self, cell: str) -> None:
+        super().__init__(
+            f"Cell {cell} is not made as cells of notebooks are: some client wrote it so.",
+            "It can only be removed, with delete_cells.",
+        )
+
+
 class TextNotFound(Conflict):
     """`nearest` is the line that is most like it, if any is."""
 

@@ -6,13 +6,12 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from mcp_types import TextContent, ToolAnnotations
 from mcp_types import Tool as ToolDescription
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from ..agent import Agent
 from ..audit import Audit
@@ -30,12 +29,14 @@ from ..files import Files
 from ..kernel import Kernels
 from ..notebook import NotebookDocument
 from ..output_blocks import Block, Limits
+from ..output_parts import has_image
 from ..outputs import size_of
 from ..presence import Presence
 from ..readings import Readings
 from ..records import Records
 from ..room import NotebookRooms
 from ..variables import Variables
+from .arguments import arguments_of, schema_of
 
 Right = tuple[Literal["read", "write", "execute"], str]
 """An action and a resource, as Jupyter's authorizer knows them."""
@@ -199,7 +200,9 @@ class ToolContext:
 
 async def rendered(outputs: Iterable[Any], render: Callable[[], list[Block]]) -> list[Block]:
     """What `render` makes of these outputs, while others get their turn if there are many."""
-    if sum(map(size_of, outputs)) < LARGE_BYTES:
+    shown = [*outputs]
+    # A small image may have very many pixels.
+    if sum(map(size_of, shown)) < LARGE_BYTES and not any(map(has_image, shown)):
         return render()
     return await to_thread.run_sync(render)
 
@@ -305,7 +308,7 @@ class Toolset:
         )
 
         def register(function: Callable[..., Awaitable[str | list[Block]]]) -> Any:
-            arguments = _arguments(function)
+            arguments = arguments_of(function)
             # Code can reach anything, also where running it is only an option.
             runs_code = EXECUTE in needs and not read_only
             annotations.open_world_hint = runs_code or "execute" in arguments.model_fields
@@ -313,37 +316,10 @@ class Toolset:
                 name=function.__name__,
                 title=title,
                 description=inspect.getdoc(function),
-                input_schema=arguments.model_json_schema(schema_generator=_Schema),
+                input_schema=schema_of(arguments),
                 annotations=annotations,
             )
             self.tools.append(Tool(function, arguments, tuple(needs), description))
             return function
 
         return register
-
-
-class _Schema(GenerateJsonSchema):
-    """JSON Schema without what says nothing to models."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-    def generate(self, schema: Any, mode: Any = "validation") -> dict[str, Any]:
-        result = super().generate(schema, mode)
-        result.pop("title", None)
-        result.pop("additionalProperties", None)  # They are refused all the same.
-        for argument in result.get("properties", {}).values():
-            if argument.get("default", ...) in (None, "") or argument.get("default") is False:
-                del argument["default"]
-        return result
-
-
-def _arguments(function: Callable[..., Any]) -> type[BaseModel]:
-    hints = get_type_hints(function, include_extras=True)
-    fields: dict[str, Any] = {
-        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name != "context"
-    }
-    config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    return create_model(function.__name__, __config__=config, **fields)

@@ -74,6 +74,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "Cell [0] ab12 is a markdown cell, not a code cell. Choose another cell, or change "
         "its type with overwrite_cell.",
     ),
+    (
+        errors.BrokenCell("[0] ab12"),
+        "Cell [0] ab12 is not made as cells of notebooks are: some client wrote it so. It can "
+        "only be removed, with delete_cells.",
+    ),
     (errors.CheckpointNotFound("x", ["ab12"]), "There is no checkpoint 'x'. Known: ab12."),
     (
         errors.CheckpointRefused("no space left on device"),

@@ -234,7 +234,7 @@ async def test_the_agent_is_shown_in_the_cell_while_it_runs(house: House) -> Non
     await house.begun(execution)
     states = [s for s in house.ynotebook.awareness.states.values() if AGENT_FIELD in s]
     assert [state["user"]["name"] for state in states] == ["Claude Code"]
-    assert states[0]["cursors"] == [house.document.caret(execution.cell_id)]
+    assert states[0]["cursors"] == house.document.carets(execution.cell_id)
     house.kernel.release()
     assert await ended(execution) == ["ok"]
 

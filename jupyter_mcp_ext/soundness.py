@@ -1,0 +1,28 @@
+"""Whether a live cell is made as nbformat has it: any client may write anything into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pycrdt import Array, Map, Text
+
+
+def is_sound(ycell: Any) -> bool:
+    """Whether its parts are there and can be edited."""
+    if not isinstance(ycell, Map) or not isinstance(ycell.get("source"), Text):
+        return False
+    is_code = ycell.get("cell_type") == "code"
+    return isinstance(ycell.get("metadata"), Map) and (not is_code or has_outputs(ycell))
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether this is not a cancellation or the like.
+
+    pycrdt panics where Yjs cannot hold a value, by an exception that is no `Exception`.
+    """
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def has_outputs(ycell: Any) -> bool:
+    """Whether it has outputs that can be written, as code cells have."""
+    return isinstance(ycell, Map) and isinstance(ycell.get("outputs"), Array)

@@ -1,0 +1,145 @@
+"""A Jupyter extension that tells what the server holds, and what kept its event loop busy.
+
+A freeze is judged by the processor time of the loop's own thread: other programs on the machine
+take wall time, not this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from asyncio import events
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from threading import Event, Thread, get_ident
+from time import monotonic, thread_time
+from traceback import extract_stack
+from typing import Any
+
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.extension.application import ExtensionApp
+from tornado.web import authenticated
+
+LOOK_SECONDS = 0.02
+"""How often it is looked at what the loop is doing, to name what takes long."""
+
+
+@dataclass
+class Longest:
+    """The callback that took most processor time since it was last asked, and where it was."""
+
+    milliseconds: float = 0.0
+    where: list[str] = field(default_factory=list)
+
+
+class Watch:
+    """Takes the time of each callback of the event loop."""
+
+    def __init__(self) -> None:
+        self.longest = Longest()
+        self.is_ours = False
+        """Whether the present callback is the monitor's own."""
+        self._thread = get_ident()
+        self._since = 0.0
+        self._stack: list[str] = []
+        self._stop = Event()
+
+    def install(self) -> None:
+        run = events.Handle._run
+
+        def timed(handle: Any) -> None:
+            self._since, self._stack = monotonic(), []
+            before = thread_time()
+            run(handle)
+            took = (thread_time() - before) * 1000
+            self._since = 0.0
+            if self.is_ours:
+                self.is_ours = False
+            elif took > self.longest.milliseconds:
+                self.longest = Longest(took, self._stack or [repr(handle)[:200]])
+
+        events.Handle._run = timed  # type: ignore[method-assign]
+        Thread(target=self._look, daemon=True).start()
+
+    def take(self) -> Longest:
+        longest, self.longest = self.longest, Longest()
+        return longest
+
+    def _look(self) -> None:
+        while not self._stop.wait(LOOK_SECONDS):
+            if self._since and monotonic() - self._since > LOOK_SECONDS:
+                stack = extract_stack(sys._current_frames()[self._thread])[-80:]
+                self._stack = [f"{each.filename}:{each.lineno} {each.name}" for each in stack]
+
+
+class MonitorHandler(APIHandler):
+    """What there is, by digests: equal answers mean that nothing was changed."""
+
+    @authenticated
+    async def get(self) -> None:
+        watch = self.settings["fuzz_watch"]
+        longest, watch.is_ours = watch.take(), True
+        rooms = self.settings["jupyter_server_ydoc"].ywebsocket_server.rooms
+        documents = {
+            room._file.path: document_digest(room._document)
+            for room in [*rooms.values()]
+            if getattr(room, "_document", None) is not None and hasattr(room._document, "ycells")
+        }
+        runs = self.settings["fuzz_executions"]()
+        self.finish(
+            json.dumps(
+                {
+                    "longest": [longest.milliseconds, longest.where],
+                    "documents": documents,
+                    "files": _files(Path(self.settings["server_root_dir"]).expanduser(), documents),
+                    "kernels": sorted(self.kernel_manager.list_kernel_ids()),
+                    "unfinished": len(runs.unfinished) if runs else 0,
+                }
+            )
+        )
+
+
+def document_digest(document: Any) -> str:
+    """Of the cells of a live notebook, whatever order Yjs has them in."""
+    cells = json.loads(str(document.ycells))
+    return _digest(json.dumps(cells, sort_keys=True).encode())
+
+
+def _files(root: Path, live: dict[str, str]) -> dict[str, str]:
+    """Digests of the files below the root; those of live notebooks follow their documents."""
+    found = {}
+    for directory, directories, names in os.walk(root):
+        directories[:] = [name for name in directories if name != ".ipynb_checkpoints"]
+        for name in names:
+            path = Path(directory, name)
+            inside = path.relative_to(root).as_posix()
+            if name.startswith(".~"):  # Jupyter is writing it.
+                continue
+            if inside not in live and path.is_file() and not path.is_symlink():
+                found[ascii(inside)] = _digest(path.read_bytes())
+    return found
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=8).hexdigest()
+
+
+class Monitor(ExtensionApp):
+    name = "fuzz_monitor"
+
+    def initialize_handlers(self) -> None:
+        watch = Watch()
+        watch.install()
+        shared = {"fuzz_watch": watch, "fuzz_executions": self._executions}
+        self.serverapp.web_app.settings |= shared
+        self.handlers.append((r"/fuzz", MonitorHandler))
+
+    def _executions(self) -> Any:
+        apps = self.serverapp.extension_manager.extension_apps["jupyter_mcp_ext"]
+        return next((getattr(app, "_executions", None) for app in apps), None)
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    return [{"module": __name__, "app": Monitor}]

@@ -1,0 +1,79 @@
+"""What callers and kernels may send takes no time that others would notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import thread_time
+from typing import Any
+
+import pytest
+
+from jupyter_mcp_ext.contents import clean_path
+from jupyter_mcp_ext.errors import InvalidRequest
+from jupyter_mcp_ext.ranges import chosen
+from jupyter_mcp_ext.references import resolve_many
+from jupyter_mcp_ext.search import search
+from jupyter_mcp_ext.text_edits import MAX_PLACES, changed_spans, line_diff, patched, unique_spans
+
+SECONDS = 0.5
+"""Ten times what it should take, so that a slow machine does not matter; what it took before was
+more by orders of magnitude."""
+
+LINES = "".join(f"{' ' * (i % 7)}a\n" for i in range(20_000))
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda: unique_spans("a" * 400_000, "a" * 200_000, "b", False),
+        lambda: unique_spans("a" * 400_000, "ab" * 100_000, "b", False),
+        lambda: unique_spans(LINES, "".join(f"{' ' * (i % 5)}a\n" for i in range(9_000)), "", True),
+        lambda: changed_spans(LINES, "a\nb\n" * 20_000),
+        lambda: line_diff("a\n" * 100_000, "a\nb\n" * 50_000, 40),
+    ],
+)
+def test_edits_of_repetitive_texts_take_no_time(work: Callable[[], Any]) -> None:
+    started = thread_time()
+    work()
+    assert thread_time() - started < SECONDS
+
+
+def test_a_text_that_overlaps_itself_is_counted_up_to_a_bound() -> None:
+    assert unique_spans("aaa", "aa", "b", False) == ([], 2)
+    assert unique_spans("a" * 5_000, "aaa", "b", False) == ([], 1_666)
+    assert unique_spans("a" * 1_500, "a" * 400, "b", False) == ([], MAX_PLACES)
+
+
+def test_very_many_lines_are_changed_between_their_equal_ends() -> None:
+    old = "".join(f"{i}\n" for i in range(50_000))
+    new = old.replace("\n700\n", "\nseven\n").replace("\n900\n", "\nnine\n")
+    spans = changed_spans(old, new)
+    assert len(spans) == 1 and patched(old, spans) == new
+    start, end, _ = spans[0]
+    assert old[start:end].startswith("700\n") and old[start:end].endswith("\n900")
+
+
+@pytest.mark.parametrize(
+    "query", ["(?:(?:(?:a{100}){100}){100}){100}", "a{99999999}", "(a{400}){0,400}"]
+)
+def test_an_expression_that_repeats_too_much_is_refused(query: str) -> None:
+    with pytest.raises(InvalidRequest, match="repeats too much"):
+        search([], query, is_regex=True, within="all")
+
+
+def test_an_expression_may_repeat_much() -> None:
+    assert search([], r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2,3}", is_regex=True, within="all") == []
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda: clean_path("a/" * 2_000_000),
+        lambda: clean_path("x" * 5_000),
+        lambda: resolve_many(["a", "b"], "0-1," * 10_000),
+        lambda: chosen([1, 2], "1," * 10_000),
+    ],
+)
+def test_what_is_too_long_is_refused(refused: Callable[[], Any]) -> None:
+    with pytest.raises(InvalidRequest):
+        refused()
