@@ -261,7 +261,7 @@ peer_changes = st.lists(
             st.sampled_from(["user", "cursors", "autosave", "agent"]),
             shared_values,
         ),
-        st.tuples(st.just("text"), st.just(""), texts),
+        st.tuples(st.just("text"), st.just(""), texts.map(lambda text: _shareable(text))),
         st.tuples(st.just("duplicate"), st.just(""), st.none()),
     ),
     min_size=1,
