@@ -40,6 +40,9 @@ LOSS_SECONDS = 8.0
 save delay, and the time that a save takes."""
 
 CALL_SECONDS = 30.0
+MAX_STROKES = 100
+"""In one round: a person is not faster, and each looks through the whole text."""
+
 NOT_RUN = "This is done, but the cell could not be run"
 OUTSIDE = ("gateway", "kernel", "Kernel", "server is stopping")
 """What refusals speak of while what runs cells is gone."""
@@ -71,6 +74,8 @@ class Chaos:
         self._typed: set[str] = set()
         self._stepped = anyio.Event()
         self._is_over = False
+        self._over = anyio.Event()
+        self._strokes_allowed = 0
         self._life = AsyncExitStack()
         self.server: Server
         self.gateway: Server | None = None
@@ -118,7 +123,8 @@ class Chaos:
 
     async def round(self, kind: str) -> None:
         """Work, a kill after some acknowledged steps, work on, and look at everything."""
-        self._is_over = False
+        self._is_over, self._over = False, anyio.Event()
+        self._strokes_allowed = self.report.done["keystrokes"] + MAX_STROKES
         at = self.ledger.acknowledged + self.random.randint(2, 12)
         more = self.random.randint(2, 6)
         kernels = self._kernels()
@@ -133,6 +139,7 @@ class Chaos:
             if kind not in ("server", "stop"):
                 await self._until(self.ledger.acknowledged + more)
             self._is_over = True
+            self._over.set()
             if kind in ("server", "stop"):
                 tasks.cancel_scope.cancel()
         self.report.done[f"kill: {kind}"] += 1
@@ -218,6 +225,9 @@ class Chaos:
         """A keystroke is acknowledged once somebody else has it from the server."""
         cell = str(ada.notebook.ycells[0]["id"])
         while not self._is_over:
+            if self.report.done["keystrokes"] >= self._strokes_allowed:
+                await self._over.wait()
+                return
             stroke = f"k{next(self._strokes)};"
             source = ada.source_of(cell)
             source.insert(len(str(source).encode()), stroke)
