@@ -42,6 +42,8 @@ def fit_png(data: str, max_side: int, max_bytes: int) -> FittedImage:
         chunks = list(_chunks(content))
         width, height = unpack_from(">II", dict(chunks)[b"IHDR"])
         data = b64encode(content).decode()
+        if not width or not height:
+            raise ValueError("no pixels")  # zlib takes a limit of 0 for none.
         if max(width, height) > max_side or len(data) > max_bytes:
             raise UnusableImage(f"{width}x{height} is too large {WITHOUT_PILLOW}")
         _check_pixels(chunks, (width * 8 + 1) * height)

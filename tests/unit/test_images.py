@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from base64 import b64decode, b64encode
 from io import BytesIO
+from struct import pack
 from typing import Any
+from zlib import compress, crc32
 
 import pytest
 from PIL import Image
@@ -48,6 +51,25 @@ def changed(at: int) -> bytes:
 
 
 PNG = b64decode(image(90))
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return pack(">I", len(body)) + kind + body + pack(">I", crc32(kind + body))
+
+
+@pytest.mark.parametrize("size", [(9, 0), (0, 9)])
+def test_a_png_without_pixels_is_not_unpacked(size: tuple[int, int]) -> None:
+    header, pixels = pack(">IIBBBBB", *size, 8, 6, 0, 0, 0), compress(bytes(30_000_000))
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
+    data = b64encode(PNG[:8] + b"".join(parts)).decode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnusableImage, match="broken"):
+            fit_png(data, 90, MAX_BYTES)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
 
 
 @pytest.mark.parametrize(
