@@ -11,6 +11,8 @@ def is_sound(ycell: Any) -> bool:
     """Whether its parts are there and can be edited."""
     if not isinstance(ycell, Map) or not isinstance(ycell.get("source"), Text):
         return False
+    if not all(isinstance(ycell.get(name), str) for name in ("id", "cell_type")):
+        return False
     is_code = ycell.get("cell_type") == "code"
     return isinstance(ycell.get("metadata"), Map) and (not is_code or has_outputs(ycell))
 

@@ -76,6 +76,18 @@ def test_a_broken_cell_is_not_edited_and_nothing_is_changed(
     assert ynotebook.ycells.to_py() == before
 
 
+@pytest.mark.parametrize("spoil", [*map(without, ["id", "cell_type"]), having("cell_type", 5)])
+@pytest.mark.parametrize("edit", [EDITS[0], EDITS[2]])
+def test_a_cell_without_a_name_or_a_type_is_not_edited_either(
+    spoil: Callable[[Map[Any]], None], edit: Callable[[NotebookDocument], Any]
+) -> None:
+    document, ynotebook = spoilt(spoil)
+    before = ynotebook.ycells.to_py()
+    with pytest.raises(BrokenCell):
+        edit(document)
+    assert ynotebook.ycells.to_py() == before
+
+
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_a_broken_cell_can_be_removed(spoil: Callable[[Map[Any]], None]) -> None:
     document, ynotebook = spoilt(spoil)
