@@ -301,8 +301,10 @@ class KernelConnection:
             self._requests.answer(msg_id, content)
 
     def _end(self, run: Run, content: Message) -> None:
+        # A reply ends the run, whatever it says.
+        status = str(content.get("status") or "error")
         # Kernels are interrupted before they are stopped, and may still reply to that.
-        run.end("died" if self._kernel.is_shutting_down else str(content["status"]), content)
+        run.end("died" if self._kernel.is_shutting_down else status, content)
 
     def _on_iopub(self, message: Message) -> None:
         kind, parent = message["header"]["msg_type"], message["parent_header"]

@@ -94,6 +94,12 @@ class ScriptedKernel:
         """A message that comes of a request."""
         self._say("iopub", request, kind, content)
 
+    def reply(self, content: dict[str, Any]) -> None:
+        """What runs ends, with a reply of its own."""
+        request, self._running = self.requests[-1], None
+        self._say("shell", request, "execute_reply", content)
+        self.publish(request, "status", execution_state="idle")
+
     # Inside
 
     def _say(self, channel: str, request: dict[str, Any], kind: str, content: Any) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from anyio import Event, create_task_group, fail_after, sleep_forever, wait_all_tasks_blocked
+from anyio import Event, create_task_group, fail_after, wait_all_tasks_blocked
 from jupyter_ydoc import YNotebook
 from pycrdt import Awareness
 
@@ -71,9 +71,6 @@ class Rooms:
 
     def path_of(self, file_id: str) -> str | None:
         return self.path
-
-    async def keep_saved(self, document: NotebookDocument) -> None:
-        await sleep_forever()
 
 
 class Kernels:
@@ -586,6 +583,14 @@ async def test_output_that_no_document_can_hold_as_it_is_harms_nothing(house: Ho
     assert cell.outputs[0]["text"] == "half ?"
     assert cell.outputs[1]["data"] == {"application/json": {"id": 2.0**64}}
     assert [cell.source for cell in house.document.cells()[1:]] == ["", "new ?"]
+
+
+@pytest.mark.parametrize("content", [{}, {"status": None}, {"status": ["ok"]}])
+async def test_a_reply_without_a_status_ends_the_run(house: House, content: Any) -> None:
+    running = house.cell("wait")
+    await house.begun(running)
+    house.kernel.reply(content)
+    assert await ended(running) == ["error"]
 
 
 async def test_output_that_comes_after_the_end_is_in_the_notebook_soon(house: House) -> None:
