@@ -195,9 +195,12 @@ class NotebookRooms:
 
     async def close(self) -> None:
         """Save what is not on disk yet, for a short time at most."""
+        leases = list(self._leases.values())
+        for lease in leases:
+            # What starts its tasks ends next, and people may go on typing.
+            lease.stop_autosave()
         with move_on_after(CLOSE_GRACE_SECONDS):
-            for lease in list(self._leases.values()):
-                lease.stop_autosave()
+            for lease in leases:
                 await save_pending(lease.room, is_wanted=not _has_guests(lease.room))
 
     # Leases

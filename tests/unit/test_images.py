@@ -71,7 +71,6 @@ def test_a_png_without_pixels_is_not_unpacked(size: tuple[int, int]) -> None:
         tracemalloc.stop()
 
 
-
 @pytest.mark.parametrize(
     "content",
     [
