@@ -98,6 +98,11 @@ class Execution:
         """Whether its status is final."""
         return self._seconds is not None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the kernel may have run something of a cell's source."""
+        return bool(self.source)
+
     async def wait(self, seconds: float) -> None:
         """Wait for the end, for so long at most.
 

@@ -43,7 +43,7 @@ CALL_SECONDS = 30.0
 MAX_STROKES = 100
 """In one round: a person is not faster, and each looks through the whole text."""
 
-NOT_RUN = "This is done, but the cell could not be run"
+NOT_RUN = "This is done, but"
 OUTSIDE = ("gateway", "kernel", "Kernel", "server is stopping")
 """What refusals speak of while what runs cells is gone."""
 

@@ -44,7 +44,7 @@ MCPExtensionError                  base, never raised itself
 ├── SensitiveFile
 ├── Declined                       the person said no
 ├── NobodyToAsk                    the person has to be asked, and cannot be
-├── NotRun                         the cell was written, and could not be run
+├── NotRun                         a cell was written, and not run to its end
 ├── BrokenOff                      a run ended with a bug of ours
 ├── ServerStopping
 ├── OtherCollaboration             another package than jupyter-collaboration has the notebooks

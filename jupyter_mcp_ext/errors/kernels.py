@@ -101,8 +101,9 @@ class NoSubshells(KernelProblem):
 
 
 class NotRun(MCPExtensionError):
-    def __init__(self, written: str, reason: MCPExtensionError) -> None:
-        super().__init__(f"{written}. This is done, but the cell could not be run: {reason}")
+    def __init__(self, written: str, reason: MCPExtensionError, *, has_begun: bool = False) -> None:
+        run = "how its run ended is not known" if has_begun else "the cell could not be run"
+        super().__init__(f"{written}. This is done, but {run}: {reason}")
 
 
 class BrokenOff(MCPExtensionError):

@@ -192,7 +192,8 @@ async def _written(
     try:
         return [*await answer(context, [execution], wait_seconds), *written]
     except MCPExtensionError as error:
-        raise NotRun(text.partition("\n")[0], error) from error
+        line, has_begun = text.partition("\n")[0], execution.has_begun
+        raise NotRun(line, error, has_begun=has_begun) from error
 
 
 def _between(document: NotebookDocument, cell: Cell) -> str:

@@ -195,6 +195,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "stopping, and its kernels with it. What was printed so far is in the notebook.",
     ),
     (
+        errors.NotRun("[3] cell inserted", errors.ServerStopping(), has_begun=True),
+        "[3] cell inserted. This is done, but how its run ended is not known: This Jupyter server "
+        "is stopping, and its kernels with it. What was printed so far is in the notebook.",
+    ),
+    (
         errors.BrokenOff("r7"),
         "The execution r7 broke off inside the Jupyter server. Its log has the reason. Read the "
         "cell, then run it again.",

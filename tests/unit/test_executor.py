@@ -540,6 +540,7 @@ async def test_who_waits_when_the_server_stops_is_told(house: House) -> None:
     for execution in (running, waiting):
         with pytest.raises(ServerStopping):
             await execution.wait(5)
+    assert running.has_begun and not waiting.has_begun
     unfinished = house.cell("print 2")
     await house.interrupt(unfinished)
     assert unfinished.status == "queued", "it was interrupted"
