@@ -40,9 +40,7 @@ async def caught_up(room: DocumentRoom) -> None:
     """Wait for a store on a slow disk, so that its queue does not grow for ever."""
     lock = getattr(room.ystore, "lock", None)
     if isinstance(lock, Lock) and lock.statistics().tasks_waiting > MAX_WAITING:
-        with move_on_after(CATCH_UP_SECONDS):
-            async with lock:  # It is given in the order in which it was asked for.
-                pass
+        await drain(room.ystore)
 
 
 async def drain(store: Any) -> None:
@@ -50,7 +48,7 @@ async def drain(store: Any) -> None:
     lock = getattr(store, "lock", None)
     if isinstance(lock, Lock):
         with move_on_after(CATCH_UP_SECONDS):
-            async with lock:
+            async with lock:  # It is given in the order in which it was asked for.
                 pass
 
 

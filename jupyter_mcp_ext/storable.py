@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
+from .text import encodable
+
 EXACT = 2**53
 """Up to which number a whole one is the same in browsers."""
 
@@ -19,7 +21,7 @@ def storable(value: Any, depth: int = MAX_DEPTH) -> Any:
     what is no number, and what is nested too deeply, becomes None.
     """
     if isinstance(value, str):
-        return value if value.isascii() else value.encode(errors="replace").decode()
+        return encodable(value)
     if isinstance(value, dict) and depth:
         return {storable(str(name)): storable(each, depth - 1) for name, each in value.items()}
     if isinstance(value, list) and depth:

@@ -9,6 +9,8 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model, field_validator
 from pydantic.json_schema import GenerateJsonSchema
 
+from ..text import encodable
+
 
 class _Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -17,7 +19,7 @@ class _Arguments(BaseModel):
     @classmethod
     def _check_text(cls, value: Any) -> Any:
         # JSON can say it, and neither files nor live documents can have it.
-        if isinstance(value, str) and value != value.encode(errors="replace").decode():
+        if isinstance(value, str) and value != encodable(value):
             raise ValueError("has half of a surrogate pair, which is no text")
         return value
 
