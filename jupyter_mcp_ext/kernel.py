@@ -278,8 +278,8 @@ class Kernels:
             with fail_after(self._start_timeout):
                 return await starts.join(key, start)
         except OSError as error:
-            program = error.filename or "of its kernelspec"
-            reason = f"the program {program} cannot be run ({error.strerror})"
+            program = f"the program {error.filename}" if error.filename else "it"
+            reason = f"{program} cannot be run ({error.strerror or type(error).__name__})"
             if isinstance(error, TimeoutError):
                 reason = f"it did not start within {self._start_timeout:g} s"
             name = kernel_name or self._manager.default_kernel_name
