@@ -11,7 +11,7 @@ MAX_ID_CHARS = 64
 """How long an id may be in nbformat."""
 
 MAX_REFERENCES_CHARS = 20_000
-"""How long a list of references may be: each is looked for."""
+"""How long a list of references that are no ids may be: each is looked for."""
 
 MIN_PREFIX_LENGTH = 4
 """Shortest part of a cell id, in characters, that may stand for the whole."""
@@ -50,12 +50,15 @@ def resolve_many(ids: Sequence[str], references: str) -> list[str]:
     """
     if references.strip() == "all" and "all" not in ids:
         return list(ids)
-    if len(references) > MAX_REFERENCES_CHARS:
-        raise InvalidRequest("These are too many cells.", "Name ranges such as 5-700.")
+    known = set(ids)
     parts = dict.fromkeys(part.strip() for part in references.split(",") if part.strip())
+    others = [part for part in parts if part not in known]
     if not parts:
         raise InvalidRequest("No cells were named.", 'Pass "all" or a list such as "2,5-7".')
-    wanted = {cell_id for part in parts for cell_id in _resolve_part(ids, part)}
+    if sum(map(len, others)) > MAX_REFERENCES_CHARS:
+        raise InvalidRequest("These are too many cells.", "Name ranges such as 5-700.")
+    wanted = known & parts.keys()
+    wanted.update(cell_id for part in others for cell_id in _resolve_part(ids, part))
     return [cell_id for cell_id in ids if cell_id in wanted]
 
 
@@ -80,7 +83,7 @@ def candidates(ids: Sequence[str], fits: Sequence[str] = ()) -> list[str]:
 
 def _resolve_part(ids: Sequence[str], part: str) -> Sequence[str]:
     first, dash, last = part.partition("-")
-    if part in ids or not (dash and first.strip().isdigit()):
+    if not (dash and first.strip().isdigit()):
         return [resolve(ids, part)]
     start = ids.index(resolve(ids, first))
     end = ids.index(resolve(ids, last)) if last.strip() else len(ids) - 1
