@@ -188,11 +188,11 @@ async def test_a_checkpoint_that_fails_is_told_and_stops_no_edit(
     try:
         answer = await agent.tell("insert_cell", notebook=path, source="1")
         assert "inserted (code)" in answer
-        assert "automatic checkpoint before this edit could not be made: Not a directory" in answer
+        assert "automatic checkpoint before this edit could not be made: File exists" in answer
         answer = await agent.tell("insert_cell", notebook=path, source="2")
         assert "checkpoint" not in answer
         refused = await agent.call("create_checkpoint", notebook=path, name="x")
-        assert refused.is_error and "cannot be kept: Not a directory" in text(refused)
+        assert refused.is_error and "cannot be kept: File exists" in text(refused)
     finally:
         store.unlink()
         hidden.rename(store)
