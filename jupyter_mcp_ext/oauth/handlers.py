@@ -23,6 +23,9 @@ from .request import LoginRequest, UnusableRequest, is_resource, read_request
 
 MAX_BODY_BYTES = 64 * 1024
 
+BODY_SECONDS = 30.0
+"""How long a client may take to send it; it has no login yet."""
+
 Route = tuple[str, type[JupyterHandler], dict[str, Any]]
 
 
@@ -112,7 +115,9 @@ class EndpointHandler(ClientHandler):
         self._body = bytearray()
 
     async def prepare(self) -> None:  # type: ignore[override]
-        self.request.connection.set_max_body_size(MAX_BODY_BYTES)  # type: ignore[union-attr]
+        connection: Any = self.request.connection
+        connection.set_max_body_size(MAX_BODY_BYTES)
+        connection.set_body_timeout(BODY_SECONDS)
         await super().prepare()
         self.limit_rate(self._login, self._name)
 

@@ -250,8 +250,9 @@ async def test_a_slow_body_without_a_login_holds_nothing(attacked: Server, lengt
 
 HASTY = """
 from jupyter_mcp_ext import app, handlers
+from jupyter_mcp_ext.oauth import handlers as oauth_handlers
 
-handlers.BODY_SECONDS = 1
+handlers.BODY_SECONDS = oauth_handlers.BODY_SECONDS = 1
 
 class HastyExtension(app.MCPExtension):
     name = "hasty"
@@ -261,18 +262,21 @@ def _jupyter_server_extension_points():
 """
 
 
-async def test_a_slow_body_with_a_login_is_not_waited_for_for_ever(
+async def test_a_slow_body_that_is_read_is_not_waited_for_for_ever(
     start_server: Callable[..., Any], tmp_path: Path
 ) -> None:
     (tmp_path / "hasty.py").write_text(HASTY)
     server = await start_server(
         "--ServerApp.jpserver_extensions=jupyter_mcp_ext=False",
         "--ServerApp.jpserver_extensions=hasty=True",
+        "--HastyExtension.oauth_login=True",
         module="jupyter_server",
         environment=with_modules(tmp_path),
     )
     login = f"Authorization: Bearer {server.token}"
     await raw(server, f"POST /mcp HTTP/1.1\r\n{login}\r\nContent-Length: 4000000", b"{")
+    for name in ("register", "token", "revoke"):  # These are for clients without a login.
+        await raw(server, f"POST /mcp/oauth/{name} HTTP/1.1\r\nContent-Length: 9000", b"{")
 
 
 async def test_a_flood_of_headers_is_cut_off(attacked: Server) -> None:
