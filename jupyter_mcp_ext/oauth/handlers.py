@@ -54,6 +54,11 @@ class LoginHandler(JupyterHandler):
             message = "Too many requests for a login; try again in a minute."
             raise Refused(429, "temporarily_unavailable", message, seconds)
 
+    def log_exception(self, *error: Any) -> None:
+        """Log without what is asked for in the address, where a token may stand."""
+        self.request.uri = self.request.path
+        super().log_exception(*error)
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, Refused) and error.wait_seconds:

@@ -623,3 +623,22 @@ async def test_no_log_holds_a_code_or_a_token(
     assert f"GET {BASE}callback?code=[secret]" in log
     assert [secret for secret in secrets if len(str(secret)) > 20 and str(secret) in log] == []
     assert "jmcp_" not in log
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "status"), [("GET", "authorize", 400), ("POST", "token", 403)]
+)
+async def test_no_log_holds_what_stands_in_the_address_of_a_refused_request(
+    with_login: Server, client: OAuthClient, method: str, name: str, status: int
+) -> None:
+    before = len(with_login.log_text())
+    query = {"token": with_login.token, "state": "hunter2"}
+    address, foreign = f"{client.mcp_url}/oauth/{name}", {"Origin": EVIL.rstrip("/")}
+    headers = foreign if method == "POST" else {}
+    answer = await client.http.request(method, address, params=query, headers=headers)
+    assert answer.status_code == status
+    with anyio.fail_after(10):
+        while f"{status} {method} {BASE}mcp/oauth/{name}" not in with_login.log_text()[before:]:
+            await anyio.sleep(0.05)  # It is logged after it was answered.
+    log = with_login.log_text()[before:]
+    assert with_login.token not in log and "hunter2" not in log
