@@ -27,7 +27,7 @@ from .grants import ACCESS_SECONDS, Code, Grant, Grants, Tokens
 from .redirects import is_usable
 
 MAX_NAME_CHARS = 100
-MAX_REDIRECT_URIS = 5
+MAX_REDIRECT_URIS = 10
 FORM = "application/x-www-form-urlencoded"
 
 
