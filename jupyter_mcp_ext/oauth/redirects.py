@@ -12,12 +12,15 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # What browsers and systems treat in a way of their own; the rest belongs to apps. A scheme with
 # arguments but no slashes could start a program (`ms-msdt:/id`), one of a browser runs scripts.
 _NO_APP = re.compile(
-    r"(about|blob|chrome|cid|content|data|dav|edge|feed|file|filesystem|ftp|ftps|geo|imap|intent"
-    r"|irc|jar|javascript|ldap|ldaps|livescript|mailto|mid|mocha|nfs|opera|pop|resource|rtsp|sftp"
-    r"|sip|sips|sms|smb|ssh|tel|telnet|urn|vbscript|view-source|vnc|ws|wss|xmpp"
-    r"|(chrome|edge|moz|ms|safari|search|shell|wyciwyg).*)"
+    r"(about|applescript|blob|chrome|cid|content|data|dav|edge|feed|file|filesystem|ftp|ftps"
+    r"|geo|hcp|help|imap|intent|irc|jar|javascript|ldap|ldaps|livescript|mailto|mid|mocha"
+    r"|nfs|opera|pop|res|resource|rtsp|sftp|shortcuts|sip|sips|sms|smb|ssh|tel|telnet|urn"
+    r"|vbscript|view-source|vnc|ws|wss|xmpp"
+    r"|(chrome|edge|itms|jnlp|microsoft|moz|ms|safari|search|shell|wyciwyg|x-apple).*)"
 )
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+")  # No fragment, no backslash.
+# Without a name before "@"; Python reads a host in brackets whatever is written around them.
+_PLACE = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]@:]+)(:\d*)?", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 
@@ -31,7 +34,7 @@ def is_usable(uri: str) -> bool:
         has_port = parts.port is not None  # Raises where it is no number.
     except ValueError:
         return False
-    if "@" in parts.netloc:
+    if parts.netloc and not _PLACE.fullmatch(parts.netloc):
         return False
     if parts.scheme in ("http", "https"):
         return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in LOOPBACK)
