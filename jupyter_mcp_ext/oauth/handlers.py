@@ -152,6 +152,7 @@ class EndpointHandler(ClientHandler):
                 raise Refused(400, "invalid_target", message)
         if any(len(values) > 1 for values in form.values()):
             raise Refused(400, "invalid_request", "An argument is there twice.")
+        form.pop("scope", None)  # There are none, and who asks for one is given what all are.
         return {name: values[0] for name, values in form.items()}
 
 

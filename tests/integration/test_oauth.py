@@ -206,6 +206,15 @@ async def test_apps_are_called_by_their_own_scheme(browser: Browser, client: OAu
     assert sent.headers["location"].startswith(f"{app}&code=")
 
 
+async def test_a_scope_that_a_client_asks_for_changes_nothing(
+    browser: Browser, client: OAuthClient
+) -> None:
+    code = await code_for(browser, client, scope="all")
+    tokens = (await client.exchange(code, scope="all")).json()
+    renewed = await client.renew(tokens["refresh_token"], scope="all")
+    assert (await client.ask(renewed.json()["access_token"])).status_code == 200
+
+
 async def test_the_servers_own_token_is_as_good_as_before(
     with_login: Server, parties: tuple[Browser, OAuthClient]
 ) -> None:
