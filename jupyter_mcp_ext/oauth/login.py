@@ -58,7 +58,8 @@ class OAuthLogin:
         """Who sends this request, if it has a token of ours."""
         token = _BEARER.fullmatch(handler.request.headers.get("Authorization", ""))
         grant = self.grants.find_access(token[1]) if token else None
-        if grant is None:
+        # A server may have several names; a token is for the one that its client asked for.
+        if grant is None or grant.resource != issuer_of(handler):
             return None
         return GrantedIdentity(handler.identity_provider, grant, self.grants.end)
 

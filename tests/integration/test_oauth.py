@@ -503,7 +503,7 @@ async def test_a_code_sent_twice_takes_its_tokens_along(
 async def test_a_code_of_one_server_is_no_good_at_another(
     with_login: Server, browser: Browser, client: OAuthClient
 ) -> None:
-    """Mix-up: each answer says who sends it, and a code is for one resource."""
+    """Mix-up: each answer says who sends it, and what comes of a code is for one resource."""
     answer = answer_in(await browser.answer(await browser.open(client.address())))
     assert answer["iss"] == client.mcp_url
     other_name = client.mcp_url.replace("127.0.0.1", "localhost")
@@ -513,6 +513,10 @@ async def test_a_code_of_one_server_is_no_good_at_another(
         await client.exchange(answer["code"], resource=own, redirect_uri=None),
     ]
     assert [each.json()["error"] for each in answers] == ["invalid_target"] * 2
+    token = (await client.exchange(answer["code"], resource=None)).json()["access_token"]
+    assert (await client.ask(token)).status_code == 401
+    client.mcp_url = own
+    assert (await client.ask(token)).status_code == 200
 
 
 # Ends
