@@ -25,7 +25,7 @@ def agent_of(handler: Any, client: Any) -> Agent:
     name, title = (
         ("", "") if client is None else (client.client_info.name, client.client_info.title)
     )
-    who = [login or str(user.username), name]
+    who = [login or str(user.username), handler.login, name]
     return Agent(
         id=_digest(headers.get("Mcp-Session-Id", ""), *who),
         name=printable((title or _in_words(name))[:MAX_NAME_CHARS]),
