@@ -17,7 +17,7 @@ from jupyter_server.auth.security import passwd
 
 from jupyter_mcp_ext.entrance import NO_TOKEN
 
-from ..agent import Era, connect_agent, text
+from ..agent import HANDSHAKE, Era, connect_agent, text
 from ..oauth import (
     LOGIN,
     REDIRECT,
@@ -30,6 +30,7 @@ from ..oauth import (
     person_and_client,
 )
 from ..server import Server, environment_in, run_server, with_modules
+from ..wire import connect_wire
 from .test_logins import PASSWORD, PEOPLE, WITHOUT_TOKEN
 
 pytestmark = pytest.mark.anyio
@@ -295,9 +296,9 @@ async def test_a_token_is_held_to_the_same_rules_as_jupyters(
     assert "set-cookie" not in with_cookie.headers
 
 
-async def test_a_token_gives_the_rights_of_who_agreed_and_no_more(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
+@pytest.fixture(scope="module")
+async def with_people(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """A server that knows its people by a header, and what each of them may do."""
     modules = tmp_path_factory.mktemp("modules")
     (modules / "people.py").write_text(PEOPLE)
     async with run_server(
@@ -308,26 +309,54 @@ async def test_a_token_gives_the_rights_of_who_agreed_and_no_more(
         module="jupyter_server",
         environment=with_modules(modules),
     ) as server:
-        path = server.copy_notebook("plain.ipynb")
-        answers = {}
-        for person in ("owner", "reader", "editor"):
-            async with person_and_client(server.url) as (browser, client):
-                browser.http.headers["X-Person"] = person
-                page = await browser.open(client.address())
-                assert page.status_code == 400  # Not registered yet.
-                token = (await client.log_in(browser))["access_token"]
-            async with connect_agent(server.mcp_url, token) as agent:
-                read = await agent.call("read_notebook", notebook=path)
-                ran = await agent.call("execute_code", notebook=path, code="1")
-                wrote = await agent.call("insert_cell", notebook=path, source="1")
-                answers[person] = (read.is_error, ran.is_error, wrote.is_error)
-                if ran.is_error:
-                    assert "may not execute kernels" in text(ran)
+        yield server
+
+
+async def tokens_of(server: Server, person: str) -> tuple[str, str]:
+    """An access token that the person agreed to, and the one that came of its renewal."""
+    async with person_and_client(server.url) as (browser, client):
+        browser.http.headers["X-Person"] = person
+        assert (await browser.open(client.address())).status_code == 400  # Not registered yet.
+        tokens = await client.log_in(browser)
+        renewed = (await client.renew(tokens["refresh_token"])).json()
+    return tokens["access_token"], renewed["access_token"]
+
+
+async def test_a_token_gives_the_rights_of_who_agreed_and_no_more(with_people: Server) -> None:
+    path = with_people.copy_notebook("plain.ipynb")
+    answers = {}
+    for person in ("owner", "reader", "editor"):
+        token, _ = await tokens_of(with_people, person)
+        async with connect_agent(with_people.mcp_url, token) as agent:
+            read = await agent.call("read_notebook", notebook=path)
+            ran = await agent.call("execute_code", notebook=path, code="1")
+            wrote = await agent.call("insert_cell", notebook=path, source="1")
+            answers[person] = (read.is_error, ran.is_error, wrote.is_error)
+            if ran.is_error:
+                assert "may not execute kernels" in text(ran)
     assert answers == {
         "owner": (False, False, False),
         "reader": (False, True, True),
         "editor": (False, True, False),
     }
+
+
+async def test_a_session_is_its_persons_by_whatever_they_log_in(with_people: Server) -> None:
+    token, renewed = await tokens_of(with_people, "owner")
+    foreign, _ = await tokens_of(with_people, "editor")
+    async with connect_wire(with_people, HANDSHAKE, token) as wire:
+        await wire.open()
+        body, _ = wire.request("tools/list", {})
+        statuses = [
+            (await wire.send(body, login)).status_code
+            for login in (
+                {"Authorization": f"Bearer {foreign}"},
+                {"Authorization": f"Bearer {foreign}", "X-Person": "owner"},
+                {"Authorization": f"Bearer {renewed}"},
+                {"Authorization": None, "X-Person": "owner"},
+            )
+        ]
+    assert statuses == [404, 404, 200, 200]
 
 
 # The consent page
