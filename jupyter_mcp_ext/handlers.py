@@ -21,6 +21,7 @@ from .entrance import NO_TOKEN, lacks_token
 from .hub import hub_login_hint, hub_token_hint, hub_user
 from .oauth.admission import GrantedIdentity
 from .oauth.login import OAuthLogin
+from .origin import origin_of
 from .transport import ASGIApp, ASGIMessage, Transport
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -235,7 +236,7 @@ class MCPHandler(JupyterHandler):
             return
         nonce = token_urlsafe(16)
         visit = Visit(
-            url=f"{self.request.protocol}://{self.request.host}{self.request.path.rstrip('/')}",
+            url=origin_of(self) + self.request.path.rstrip("/"),
             logo=self.static_url("logo/logo.png"),
             icon=self.static_url("favicon.ico"),
             home=self.base_url,

@@ -6,6 +6,8 @@ from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
 
+from .origin import origin_of
+
 
 def hub_user(handler: JupyterHandler) -> dict[str, Any]:
     """Who the Hub says has sent a request; empty for an unknown login, and without a Hub."""
@@ -27,7 +29,7 @@ def hub_token_hint(handler: JupyterHandler) -> str:
     hub_auth = getattr(handler.identity_provider, "hub_auth", None)
     if hub_auth is None:
         return ""
-    host = hub_auth.hub_host or f"{handler.request.protocol}://{handler.request.host}"
+    host = hub_auth.hub_host or origin_of(handler)
     scope = min(hub_auth.access_scopes, default="access:servers")
     return (
         f"Make a token with the scope '{scope}' at {host}{hub_auth.hub_prefix}token and "

@@ -8,23 +8,20 @@ from typing import Any
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
 
+from ..origin import origin_of
+
 PROTECTED_RESOURCE = "oauth-protected-resource"
 AUTHORIZATION_SERVER = "oauth-authorization-server"
 OPENID = "openid-configuration"
 KEYS = "jwks.json"
 DOCUMENTS = (PROTECTED_RESOURCE, AUTHORIZATION_SERVER, OPENID, KEYS)
 
-_PORTS = {"http": ":80", "https": ":443"}
-
 
 def issuer_of(handler: JupyterHandler) -> str:
     """The endpoint as its clients see it: the resource, and its authorization server as well."""
-    request = handler.request
-    # As browsers spell it, since the person's comes to the same address as the client.
-    host = request.host.lower().removesuffix(_PORTS.get(request.protocol, ""))
     # A Hub that knows its own address has told it.
     known = os.environ.get("JUPYTERHUB_PUBLIC_URL")
-    return url_path_join(known or f"{request.protocol}://{host}{handler.base_url}", "mcp")
+    return url_path_join(known or f"{origin_of(handler)}{handler.base_url}", "mcp")
 
 
 def document(name: str, issuer: str) -> dict[str, Any]:

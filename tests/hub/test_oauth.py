@@ -105,3 +105,14 @@ async def test_a_logout_at_the_hub_ends_the_clients_login(hub: Hub) -> None:
         await until(is_refused)
         renewed = await client.renew(tokens["refresh_token"])
         assert renewed.json()["error"] == "invalid_grant"
+
+
+async def test_behind_one_more_proxy_clients_are_led_to_the_address_of_the_browser(
+    hub: Hub,
+) -> None:
+    await hub.start_server("carol")
+    async with person_and_client(hub.server_url("carol")) as (_, client):
+        # The Hub's own proxy adds "http" to what the one before it has said.
+        refused = await client.ask(**{"X-Forwarded-Proto": "https"})
+    outside = hub.mcp_url("carol").replace("http:", "https:")
+    assert f'resource_metadata="{outside}/.well-known/' in refused.headers["www-authenticate"]

@@ -47,7 +47,7 @@ LAYERS = [
     {"references", "text_edits", "journal", "people", "soundness", "storable"},
     {"layouts", "losses", "ranges", "images"},
     {"audit", "attendance"},
-    {"errors", "agent", "text", "private"},
+    {"errors", "agent", "text", "private", "origin"},
 ]
 """From top to bottom; a module may import any layer below its own."""
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 from jupyter_server.auth import User
 
@@ -12,7 +9,6 @@ from jupyter_mcp_ext.oauth import grants as grants_module
 from jupyter_mcp_ext.oauth.clients import Client, ClientIds
 from jupyter_mcp_ext.oauth.grants import Grant, Grants
 from jupyter_mcp_ext.oauth.identity import KnownPerson
-from jupyter_mcp_ext.oauth.metadata import issuer_of
 from jupyter_mcp_ext.oauth.rates import MAX_ADDRESSES, Rate
 from jupyter_mcp_ext.oauth.redirects import describe, is_same, is_usable
 from jupyter_mcp_ext.oauth.request import LoginRequest, UnusableRequest, read_request
@@ -153,17 +149,6 @@ def test_nothing_else_of_a_registered_address_may_differ(registered: str, asked:
 )
 def test_a_person_is_told_where_answers_go(uri: str, words: str) -> None:
     assert describe(uri) == words
-
-
-@pytest.mark.parametrize(
-    ("protocol", "host"),
-    [("https", "hub.example"), ("https", "Hub.Example:443"), ("http", "HUB.example:80")],
-)
-def test_a_server_has_one_address_however_its_name_is_spelt(protocol: str, host: str) -> None:
-    handler: Any = SimpleNamespace(
-        base_url="/user/ada/", request=SimpleNamespace(protocol=protocol, host=host)
-    )
-    assert issuer_of(handler) == HERE.replace("https", protocol)
 
 
 # Clients
