@@ -6,9 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, Template
 
 from . import __version__
 from .agent import Agent
@@ -19,7 +16,7 @@ from .executions import Executions
 from .handlers import Visit
 from .oauth.login import OAuthLogin
 from .presence import Presence
-from .text import duration, printable
+from .templating import load_template
 
 TOKEN = "YOUR_TOKEN"
 """What the page shows in the place of a token: it never knows one."""
@@ -66,7 +63,7 @@ class StatusPage:
         self._executions = executions
         self._oauth = oauth
         self._facts = {"toolsets": toolsets, "read_only": read_only, "version": __version__}
-        self._template = _load_template()
+        self._template = load_template("status.html")
 
     def render(self, visit: Visit) -> str:
         """The page as HTML."""
@@ -124,15 +121,3 @@ def recipes(url: str, *, needs_token: bool) -> list[Recipe]:
 
 def _place(client: Client) -> str:
     return "as most have it" if client is ANY else client.file or "in its settings"
-
-
-def _load_template() -> Template:
-    # Names of clients and notebooks are foreign text, so all of it is escaped.
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"duration": duration, "printable": printable}
-    return environment.get_template("status.html")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader
-
+from ..templating import load_template
 from .grants import GRANT_SECONDS
 from .redirects import scheme_of
 from .request import LoginRequest
@@ -32,14 +30,7 @@ class ConsentPage:
     """In the look of the status page."""
 
     def __init__(self, *, read_only: bool) -> None:
-        # The client's name is foreign text, so all is escaped.
-        environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._template = environment.get_template("consent.html")
+        self._template = load_template("consent.html")
         self._abilities: Sequence[str] = READS if read_only else (*READS, *CHANGES)
         self._read_only = read_only
 

@@ -45,7 +45,7 @@ LAYERS = [
     {"cell_index"},
     {"cell"},
     {"references", "text_edits", "journal", "people", "soundness", "storable"},
-    {"layouts", "losses", "ranges", "images"},
+    {"layouts", "losses", "ranges", "images", "templating"},
     {"audit", "attendance"},
     {"errors", "agent", "text", "private", "origin"},
 ]
@@ -67,7 +67,7 @@ HOMES = {
         *("elicitation", "sending"),
     },
     "PIL": {"scaling"},
-    "jinja2": {"page", "oauth"},
+    "jinja2": {"templating"},
     "psutil": {"kernel_facts"},
     "traitlets": {"cli", "external", "settings"},
     "tornado": {"handlers", "oauth", "contents", "sessions", "channels", "gateway"},
