@@ -116,6 +116,7 @@ async def measure_work(server: Server, calls: int, seed: int) -> None:
         worked = await facts(server)
         await crowd.leave()
     after = await until_given_back(server)
+    trimmed = await server.get("probe/trimmed")
     told = ", ".join(f"{tool} {number:,}" for tool, number in crowd.done.most_common())
     print(f"{len(crowd.seconds):,} calls in {seconds:.0f} s: {told}")
     size = min(SLICE, len(crowd.seconds) // 2)
@@ -123,6 +124,7 @@ async def measure_work(server: Server, calls: int, seed: int) -> None:
         p95 = quantiles(part, n=20)[-1] * 1000
         print(f"{name} {size:,}: median {median(part) * 1000:.1f} ms, 95 % below {p95:.1f} ms")
     rows = {"before": before, "opened": came, "peak": crowd.peak, "worked": worked, "after": after}
+    rows["trimmed"] = trimmed
     for name, row in rows.items():
         print(f"{name:8} {row['rss'] / 1e6:6.0f} MB  " + _held(row))
     print(f"kernels left: {_kernels(server)}")
