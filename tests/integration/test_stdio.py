@@ -318,7 +318,8 @@ async def test_no_process_that_is_started_shows_a_token_in_its_arguments(tmp_pat
     async with connect_bridge(tmp_path, "--start", str(root), "--", "--allow-root") as agent:
         await agent.tell("start_kernel")
         [server] = await servers_in(tmp_path)
-        started = psutil.Process().children(recursive=True)
+        jupyter = psutil.Process(server["pid"])
+        started = [*jupyter.parents(), jupyter, *jupyter.children(recursive=True)]
         shown = [" ".join(process.cmdline()) for process in started if is_running(process.pid)]
     assert sum("ipykernel" in each for each in shown) == 1 and len(shown) >= 3
     assert server["token"] and not any(server["token"] in each for each in shown)
