@@ -65,7 +65,7 @@ async def test_the_page_shows_who_is_at_work_in_light_and_dark(
             await expect(page.locator("h1")).to_have_text(TITLE)
             assert page.url == server.mcp_url
             agents = page.locator("#agents tr")
-            await expect(agents.filter(has_text=notebook)).to_contain_text("Claude Code")
+            await expect(agents.filter(has_text=notebook).first).to_contain_text("Claude Code")
             await expect(agents.filter(has_text="Cursor").first).to_be_visible()
             run = page.locator("#executions tr").filter(has_text=execution_in(answer))
             await expect(run).to_contain_text(notebook)
