@@ -11,6 +11,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from importlib.metadata import distribution
 from pathlib import Path
 from statistics import median
@@ -21,7 +22,7 @@ import anyio
 import psutil
 from packaging.requirements import Requirement
 
-from tests.server import run_server
+from tests.server import Server, run_server
 
 MILLION = 1_000_000
 SETTLE_SECONDS = 1.5
@@ -36,17 +37,10 @@ class Start(NamedTuple):
     megabytes: float
 
 
-async def start(
-    base: Path,
-    extension: str,
-    is_on: bool,
-    python: str = sys.executable,
-    environment: Mapping[str, str] | None = None,
-) -> Start:
-    """Start JupyterLab once, with this extension or without it, and end it."""
-    setting = f"--ServerApp.jpserver_extensions={extension}={is_on}"
+async def start(run: AbstractAsyncContextManager[Server]) -> Start:
+    """Start a server once, and end it."""
     started = perf_counter()
-    async with run_server(base, setting, python=python, environment=environment) as server:
+    async with run as server:
         milliseconds = (perf_counter() - started) * 1000
         await anyio.sleep(SETTLE_SECONDS)
         process = psutil.Process(server.process.pid)
@@ -68,7 +62,9 @@ async def starts(
         for is_on, mine in found.items():
             # A directory of its own: what one start has cached must not help another.
             place = base / f"{extension}-{is_on}-{number}"
-            mine.append(await start(place, extension, is_on, python, environment))
+            setting = f"--ServerApp.jpserver_extensions={extension}={is_on}"
+            run = run_server(place, setting, python=python, environment=environment)
+            mine.append(await start(run))
     return found[True], found[False]
 
 

@@ -13,6 +13,7 @@ from anyio import fail_after
 from jupyter_server._tz import utcnow
 from jupyter_server.utils import ensure_async
 
+from .agent import AN_AGENT
 from .connection import KernelConnection
 from .connections import Connections
 from .control import INTERRUPT_GRACE_SECONDS, interrupt
@@ -34,9 +35,6 @@ from .losses import Loss, Losses
 from .records import Records
 from .sessions import NotebookSessions
 from .starts import Spawn, Starts
-
-AN_AGENT = "an agent"
-"""Who started a kernel that a run needed."""
 
 
 class Kernels:

@@ -70,6 +70,7 @@ class StatusPage:
         needs_token = visit.has_login and not self._oauth
         return self._template.render(
             visit=visit,
+            nonce=visit.nonce,
             agents=self._agents() if visit.may_read_notebooks else [],
             executions=self._runs(visit),
             logins=self._oauth.logins() if self._oauth and visit.may_read_notebooks else [],

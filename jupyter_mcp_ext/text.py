@@ -106,6 +106,11 @@ def quote(line: str) -> str:
     return QUOTE + printable(line)
 
 
+def first_line(text: str) -> str:
+    """The beginning of a text, to know it by."""
+    return printable(text.strip().partition("\n")[0][:60])
+
+
 def printable(text: str) -> str:
     """`text` on one line, safe to encode; its length does not change."""
     return _UNPRINTABLE.sub("\ufffd", text)

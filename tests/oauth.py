@@ -25,24 +25,12 @@ from mcp.shared.auth import (
 )
 
 from .agent import STATELESS, Agent, Era, connect_over
-from .wire import HEADERS
+from .wire import Wire
 
 REDIRECT = "http://127.0.0.1:7777/callback"
 VERIFIER = "v" * 64
 CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
 LOGIN = "--MCPExtension.oauth_login=True"
-
-LIST_TOOLS = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "tools/list",
-    "params": {
-        "_meta": {
-            "io.modelcontextprotocol/protocolVersion": STATELESS,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        }
-    },
-}
 
 
 @dataclass
@@ -88,11 +76,7 @@ class OAuthClient:
 
     async def ask(self, token: str = "", **headers: str) -> httpx2.Response:
         """List the tools, which any login may."""
-        more = {"MCP-Protocol-Version": STATELESS, "Mcp-Method": "tools/list"}
-        login = {"Authorization": f"Bearer {token}"} if token else {}
-        return await self.http.post(
-            self.mcp_url, json=LIST_TOOLS, headers=HEADERS | more | login | headers
-        )
+        return await Wire(self.http, self.mcp_url, STATELESS, token).list_tools(**headers)
 
     async def register(self, *redirects: str, **fields: Any) -> httpx2.Response:
         metadata = {"client_name": "a test", "redirect_uris": redirects or (REDIRECT,)} | fields

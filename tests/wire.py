@@ -52,6 +52,11 @@ class Wire:
         """The JSON-RPC answer to a request."""
         return answer_in(await self.send(*self.request(method, params or {})))
 
+    async def list_tools(self, **headers: str | None) -> httpx2.Response:
+        """What needs a login and no right."""
+        body, more = self.request("tools/list", {})
+        return await self.send(body, {**more, **headers})
+
     async def result(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """What a tool answers."""
         answer = answer_in(await self.send(*self.call(tool, **arguments)))

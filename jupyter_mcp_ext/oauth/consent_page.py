@@ -38,6 +38,7 @@ class ConsentPage:
         """The page as HTML."""
         return self._template.render(
             asked=asked,
+            nonce=asked.nonce,
             abilities=self._abilities,
             read_only=self._read_only,
             days=GRANT_SECONDS // 86_400,

@@ -10,7 +10,7 @@ from ..cell import Cell
 from ..errors import MCPExtensionError, NotRun, RemovalNotConfirmed, WrongCellType
 from ..notebook import NotebookDocument
 from ..output_blocks import Block
-from ..text import printable
+from ..text import first_line
 from ..text_edits import line_diff
 from .running import answer
 from .toolset import (
@@ -137,7 +137,7 @@ async def delete_cells(
         with context.editing(document):
             deleted = document.delete_cells(chosen)
         left = len(document.cell_ids)
-    listed = "\n".join(f"{cell.label} deleted: {_first_line(cell)}" for cell in deleted)
+    listed = "\n".join(f"{cell.label} deleted: {first_line(cell.source)}" for cell in deleted)
     return f"{listed}\n{left} cells are left."
 
 
@@ -206,7 +206,3 @@ def _between(document: NotebookDocument, cell: Cell) -> str:
 def _diff(before: Cell, now: Cell) -> str:
     diff = line_diff(before.source, now.source, MAX_DIFF_LINES)
     return diff or "The source is the same as before."
-
-
-def _first_line(cell: Cell) -> str:
-    return printable(cell.source.strip().partition("\n")[0][:60])

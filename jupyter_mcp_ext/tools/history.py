@@ -9,12 +9,11 @@ from anyio import to_thread
 from pydantic import Field, WithJsonSchema
 
 from .. import render
-from ..cell import Cell
 from ..checkpoint_store import Checkpoint
 from ..comparison import Difference, differences
 from ..errors import CheckpointRefused, UndoRefused
 from ..references import shown_id
-from ..text import count, duration, printable
+from ..text import count, duration, first_line, printable
 from ..text_edits import line_diff
 from .toolset import READ, WRITE, Notebook, ToolContext, Toolset
 
@@ -154,9 +153,9 @@ def _told(changes: list[Difference]) -> str:
 def _difference(each: Difference) -> list[str]:
     before, now = each.before, each.now
     if now is None:
-        return [f"{shown_id(before.id)} removed: {_first_line(before)}"] if before else []
+        return [f"{shown_id(before.id)} removed: {first_line(before.source)}"] if before else []
     if before is None:
-        return [f"{now.label} added: {_first_line(now)}"]
+        return [f"{now.label} added: {first_line(now.source)}"]
     parts = [
         name
         for name in ("type", "source", "outputs", "execution_count", "metadata", "attachments")
@@ -165,7 +164,3 @@ def _difference(each: Difference) -> list[str]:
     words = [*(["moved"] if each.is_moved else []), *(part.replace("_", " ") for part in parts)]
     diff = line_diff(before.source, now.source, MAX_DIFF_LINES)
     return [f"{now.label} {', '.join(words)}", *([diff] if diff else [])]
-
-
-def _first_line(cell: Cell) -> str:
-    return printable(cell.source.strip().partition("\n")[0][:60])

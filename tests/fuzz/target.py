@@ -24,6 +24,7 @@ from .calls import Message, request
 
 ROOT = Path(__file__).parents[2]
 FREEZE_MILLISECONDS = 50.0
+"""No callback of the event loop may take longer, in processor time."""
 ANSWER_SECONDS = 20.0
 MAX_ANSWER_BYTES = 1_048_576
 """What clients refuse."""
@@ -98,6 +99,7 @@ class Target:
         self.base = base
         self.compares = True
         """Whether nothing may change on errors: outputs come late."""
+        self.freeze_milliseconds = FREEZE_MILLISECONDS
         self._wires = wires
         self._log_end = 0
         self._state: dict[str, Any] = {}
@@ -152,7 +154,7 @@ class Target:
         milliseconds, where = state.pop("longest")
         if milliseconds > self.tally.longest[0]:
             self.tally.longest = milliseconds, where[-1]
-        if milliseconds > FREEZE_MILLISECONDS:
+        if milliseconds > self.freeze_milliseconds:
             known = [line for line in where if PACKAGE.search(line)] or where
             found = PACKAGE.search(known[-1])
             who = found[1] if found else "?"

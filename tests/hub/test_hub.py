@@ -18,29 +18,16 @@ from mcp.shared.exceptions import MCPError
 
 from ..agent import STATELESS, Agent, Era, connect_agent, connect_over, execution_in, text
 from ..server import environment_in, stop_process
-from ..wire import HEADERS
+from ..wire import Wire
 from .hub import Hub
 
 pytestmark = [pytest.mark.anyio, pytest.mark.node]
 
-LIST = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "tools/list",
-    "params": {
-        "_meta": {
-            "io.modelcontextprotocol/protocolVersion": STATELESS,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        }
-    },
-}
-
 
 async def post(hub: Hub, user: str, authorization: str) -> httpx2.Response:
-    more = {"MCP-Protocol-Version": STATELESS, "Mcp-Method": "tools/list"}
-    login = {"Authorization": authorization} if authorization else {}
     async with httpx2.AsyncClient(timeout=30) as http:
-        return await http.post(hub.mcp_url(user), json=LIST, headers=HEADERS | more | login)
+        wire = Wire(http, hub.mcp_url(user), STATELESS, token="")
+        return await wire.list_tools(Authorization=authorization or None)
 
 
 async def new_notebook(agent: Agent) -> str:

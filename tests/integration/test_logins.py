@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -68,14 +70,22 @@ async def without_login(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 
 @pytest.fixture(scope="module")
 async def with_people(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    options = [f"--MCPExtension.toolsets={name}" for name in TOOLSETS]
+    async with run_with_people(tmp_path_factory.mktemp("people"), *options) as server:
+        yield server
+
+
+@asynccontextmanager
+async def run_with_people(base: Path, *options: str) -> AsyncIterator[Server]:
     """A server that knows its people by a header: an owner, a reader and an editor."""
-    modules = tmp_path_factory.mktemp("modules")
+    modules = base / "modules"
+    modules.mkdir()
     (modules / "people.py").write_text(PEOPLE)
     async with run_server(
-        tmp_path_factory.mktemp("people"),
+        base,
         "--ServerApp.identity_provider_class=people.ByHeader",
         "--ServerApp.authorizer_class=people.ByPerson",
-        *(f"--MCPExtension.toolsets={name}" for name in TOOLSETS),
+        *options,
         module="jupyter_server",
         environment=with_modules(modules),
     ) as server:
@@ -86,8 +96,7 @@ async def list_tools(server: Server, query: str = "", **headers: str | None) -> 
     """Ask without a token for what needs a login and no right."""
     async with connect_wire(server, STATELESS, token="") as wire:
         wire.url += query
-        body, more = wire.request("tools/list", {})
-        return await wire.send(body, {**more, **headers})
+        return await wire.list_tools(**headers)
 
 
 def cookies_of(http: httpx2.AsyncClient) -> str:

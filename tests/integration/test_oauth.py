@@ -29,9 +29,9 @@ from ..oauth import (
     connect_by_oauth,
     person_and_client,
 )
-from ..server import Server, environment_in, run_server, with_modules
+from ..server import Server, environment_in, run_server
 from ..wire import connect_wire
-from .test_logins import PASSWORD, PEOPLE, WITHOUT_TOKEN
+from .test_logins import PASSWORD, WITHOUT_TOKEN, run_with_people
 
 pytestmark = pytest.mark.anyio
 
@@ -298,17 +298,7 @@ async def test_a_token_is_held_to_the_same_rules_as_jupyters(
 
 @pytest.fixture(scope="module")
 async def with_people(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    """A server that knows its people by a header, and what each of them may do."""
-    modules = tmp_path_factory.mktemp("modules")
-    (modules / "people.py").write_text(PEOPLE)
-    async with run_server(
-        tmp_path_factory.mktemp("people"),
-        "--ServerApp.identity_provider_class=people.ByHeader",
-        "--ServerApp.authorizer_class=people.ByPerson",
-        LOGIN,
-        module="jupyter_server",
-        environment=with_modules(modules),
-    ) as server:
+    async with run_with_people(tmp_path_factory.mktemp("people"), LOGIN) as server:
         yield server
 
 

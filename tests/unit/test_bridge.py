@@ -99,24 +99,15 @@ class OddServer(BaseHTTPRequestHandler):
 
 @pytest.mark.anyio
 async def test_odd_messages_do_not_end_the_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_mcp_ext.cli.bridge.END_SECONDS", 15)
-    written: list[str] = []
-    send, lines = anyio.create_memory_object_stream[bytes](99)
+    texts = []
     for number, odd in enumerate(ODD):
         params = {"name": "run", "arguments": odd}
         for id, method in ((number, "tools/call"), (f"{number}", "tools/list")):
             message = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
-            send.send_nowait(json.dumps(message).encode())
-    send.close()
-    with ThreadingHTTPServer(("127.0.0.1", 0), OddServer) as server:
-        OddServer.odd = iter(ODD * 2)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        connection = Connection(f"http://127.0.0.1:{server.server_address[1]}/mcp", "")
-        bridge = Bridge(lambda: connection, written.append, waits(monkeypatch, "120000"))
-        with lines, anyio.fail_after(20):
-            await bridge.run(connection, lines)
-        server.shutdown()
-    assert len(written) == 2 * len(ODD) and all("result" in json.loads(line) for line in written)
+            texts.append(json.dumps(message))
+    OddServer.odd = iter(ODD * 2)
+    written = await relayed(monkeypatch, OddServer, *texts)
+    assert len(written) == 2 * len(ODD) and all("result" in each for each in written)
 
 
 @pytest.mark.parametrize(
