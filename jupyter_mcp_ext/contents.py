@@ -198,7 +198,7 @@ class Contents:
             # which needs room too.
             if isinstance(self._manager, FileContentsManager):
                 file = Path(to_os_path(ApiPath(path), self._manager.root_dir))
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # The reason of the first error counts.
                     if not (await file.stat()).st_size:
                         await file.unlink()
             raise

@@ -17,7 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from threading import Event, Thread, get_ident
 from time import monotonic, thread_time
-from traceback import extract_stack
+from traceback import walk_stack
 from typing import Any
 
 from jupyter_server.base.handlers import APIHandler
@@ -83,8 +83,11 @@ class Watch:
     def _look(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
             if self._since and monotonic() - self._since > LOOK_SECONDS:
-                stack = extract_stack(sys._current_frames()[self._thread])[-80:]
-                self._stack = [f"{each.filename}:{each.lineno} {each.name}" for each in stack]
+                stack = walk_stack(sys._current_frames()[self._thread])
+                self._stack = [
+                    f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}"
+                    for frame, line in stack
+                ][::-1]
 
 
 class MonitorHandler(APIHandler):

@@ -160,7 +160,8 @@ class Target:
             who = found[1] if found else "?"
             why = "freeze" if who == "jupyter_mcp_ext" else "freeze of others"
             place = re.sub(r"^.*/([^/]+/[^/]+)$", r"\1", known[-1])
-            self.note(why, place, f"{milliseconds:.0f} ms\n" + "\n".join(where[-14:]))
+            last = [line for line in where[-14:] if line not in known]
+            self.note(why, place, "\n".join([f"{milliseconds:.0f} ms", *known[-14:], *last]))
         return state
 
     async def _send(self, message: Message) -> httpx2.Response:
@@ -272,7 +273,7 @@ class Target:
                 self.note(
                     why,
                     f"{title} {place} {reason[:60]}",
-                    "\n".join(lines[number : number + 60])[-1900:],
+                    "\n".join([line, *trace])[-1900:],
                 )
 
 

@@ -267,3 +267,18 @@ async def test_a_server_for_reading_writes_no_files(start_server: Callable[..., 
         offered = {tool.name for tool in (await agent.client.list_tools()).tools}
     assert {"read_file", "download_file"} <= offered
     assert not {"write_file", "edit_file", "upload_file"} & offered
+
+
+async def test_a_name_that_no_disk_takes_is_refused_and_leaves_nothing(
+    server: Server, author: Agent
+) -> None:
+    before = sorted(server.root.rglob("*"))
+    name = "n" * 300
+    for tool, arguments in (
+        ("write_file", {"path": f"{name}.txt", "content": "x"}),
+        ("write_file", {"path": f"{name}/a.txt", "content": "x"}),
+        ("upload_file", {"path": f"{name}.bin", "data": "eA=="}),
+        ("open_notebook", {"notebook": f"{name}.ipynb", "create": True}),
+    ):
+        assert "name too long" in await refusal(author, tool, **arguments)
+    assert sorted(server.root.rglob("*")) == before
