@@ -29,6 +29,9 @@ MAX_PATH_PARTS = 100
 MAX_DIRECTORIES = 1000
 """How many directories a search for notebooks looks into."""
 
+REFUSALS = (HTTPError, OSError)
+"""How contents managers say no. The second is for links that lead in a circle, among others."""
+
 
 class Contents:
     """The files of this server. `settings` are those of Jupyter's web application."""
@@ -64,7 +67,7 @@ class Contents:
         """
         try:
             model = await ensure_async(self._manager.get(path, type="file"))
-        except HTTPError as error:
+        except REFUSALS as error:
             raise FileMissing(path, reason_of(error)) from error
         return str(model["content"]), str(model["format"])
 
@@ -95,7 +98,7 @@ class Contents:
                 await ensure_async(self._manager.save(model, path))
             else:
                 await self._save_new(model, path)
-        except HTTPError as error:
+        except REFUSALS as error:
             raise FileRefused(path, reason_of(error)) from error
 
     def _check_visible(self, path: str) -> None:
@@ -149,7 +152,7 @@ class Contents:
             if not await ensure_async(self._manager.dir_exists(posixpath.dirname(clean))):
                 raise InvalidRequest(f"The directory of {path!r} does not exist.")
             await self._save_new(model, clean)
-        except HTTPError as error:
+        except REFUSALS as error:
             raise InvalidRequest(f"{path!r} cannot be created: {reason_of(error)}.") from error
         return clean
 
@@ -186,14 +189,14 @@ class Contents:
         clean = clean_path(path)
         try:
             model = await ensure_async(self._manager.get(clean, content=False))
-        except HTTPError as error:
+        except REFUSALS as error:
             raise missing(path, reason_of(error)) from error
         return dict(model) | {"path": clean}
 
     async def _save_new(self, model: dict[str, Any], path: str) -> None:
         try:
             await ensure_async(self._manager.save(model, path))
-        except HTTPError:
+        except REFUSALS:
             # Jupyter leaves an empty file where the disk is full. It must not go to the trash,
             # which needs room too.
             if isinstance(self._manager, FileContentsManager):
@@ -206,7 +209,7 @@ class Contents:
     async def _list(self, directory: str) -> list[dict[str, Any]]:
         try:
             model = await ensure_async(self._manager.get(directory, type="directory"))
-        except HTTPError as error:
+        except REFUSALS as error:
             raise DirectoryNotFound(directory, reason_of(error)) from error
         return sorted(model["content"], key=lambda entry: str(entry["name"]))
 

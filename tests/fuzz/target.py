@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -260,7 +261,7 @@ class Target:
         lines = added.splitlines()
         for number, line in enumerate(lines):
             if LOG_FAULT.match(line):
-                trace = [each for each in lines[number + 1 : number + 400] if each[:1] != "["]
+                trace = [*takewhile(lambda each: each[:1] != "[", lines[number + 1 :])]
                 frames = [each for each in trace if "/jupyter_mcp_ext/" in each]
                 last = re.search(r'([\w]+\.py)", line (\d+)', frames[-1]) if frames else None
                 reason = next(

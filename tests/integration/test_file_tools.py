@@ -270,9 +270,9 @@ async def test_a_server_for_reading_writes_no_files(start_server: Callable[..., 
 
 
 async def test_a_name_that_no_disk_takes_is_refused_and_leaves_nothing(
-    server: Server, author: Agent
+    served: Server, author: Agent
 ) -> None:
-    before = sorted(server.root.rglob("*"))
+    before = sorted(served.root.rglob("*"))
     name = "n" * 300
     for tool, arguments in (
         ("write_file", {"path": f"{name}.txt", "content": "x"}),
@@ -281,4 +281,23 @@ async def test_a_name_that_no_disk_takes_is_refused_and_leaves_nothing(
         ("open_notebook", {"notebook": f"{name}.ipynb", "create": True}),
     ):
         assert "name too long" in await refusal(author, tool, **arguments)
-    assert sorted(server.root.rglob("*")) == before
+    assert sorted(served.root.rglob("*")) == before
+
+
+async def test_a_link_that_leads_in_a_circle_is_refused(served: Server, author: Agent) -> None:
+    for name in ("circle", "circle.ipynb"):
+        (served.root / name).symlink_to(served.root / name)
+    for tool, arguments in (
+        ("read_file", {"path": "circle"}),
+        ("write_file", {"path": "circle", "content": "x", "overwrite": True}),
+        ("write_file", {"path": "circle/a.txt", "content": "x"}),
+        ("edit_file", {"path": "circle", "old_text": "a", "new_text": "b"}),
+        ("download_file", {"path": "circle"}),
+        ("list_files", {"directory": "circle"}),
+        ("open_notebook", {"notebook": "circle.ipynb", "create": True}),
+        ("read_notebook", {"notebook": "circle.ipynb"}),
+    ):
+        answer = await refusal(author, tool, **arguments)
+        assert "circle" in answer and "inside the Jupyter server" not in answer, (tool, answer)
+    await author.tell("list_files")
+    await author.tell("list_notebooks")
