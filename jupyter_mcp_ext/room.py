@@ -269,6 +269,7 @@ class NotebookRooms:
                 if lease.room.clients == {lease.keeper}:
                     lease.room.clients.discard(lease.keeper)
                     await self._collaboration.delete(lease.room)
+                    self._forget_dead()
         finally:
             # Cancelled by a browser, which takes the room over; if we come back ourselves, it is
             # no longer the room's cleaner.
