@@ -9,9 +9,12 @@ from anyio import to_thread
 from pydantic import Field, WithJsonSchema
 
 from .. import render
+from ..agent import Agent
 from ..checkpoint_store import Checkpoint
 from ..comparison import Difference, differences
 from ..errors import CheckpointRefused, UndoRefused
+from ..journal import Changes
+from ..notebook import NotebookDocument
 from ..references import shown_id
 from ..text import count, duration, first_line, printable
 from ..text_edits import line_diff
@@ -37,30 +40,34 @@ async def undo(
 ) -> str:
     """Take back your last edits of a notebook, one per call that made them; nobody else's."""
     async with context.open(notebook) as document:
-        mark, done, refusal = document.journal.mark, 0, ""
+        mark = document.journal.mark
         concerned = document.cells_among(document.undoable(context.agent, steps))
         known = context.services.readings.known(context.agent, document, concerned)
-        try:
-            while done < steps and document.undo(context.agent):
-                done += 1
-        except UndoRefused as error:
-            if not done:
-                raise
-            refusal = f"\n{error}"
-        changes = document.journal.since(mark)
-        context.cells.extend([*changes.cells, *changes.removed] if changes else [])
-        cells = document.cells_among(changes.cells if changes else ())
+        done, refusal = _take_back(document, context.agent, steps)
+        changes = document.journal.since(mark) or Changes({}, ())
+        context.cells.extend([*changes.cells, *changes.removed])
+        cells = document.cells_among(changes.cells)
         # Of a cell that somebody else has changed as well, the agent is shown a line only.
         context.knows(document, [cell for cell in cells if cell.id in known])
     if not done:
         return "You have no edits of this notebook that could be taken back."
-    removed = (
-        f"\nremoved: {', '.join(map(shown_id, changes.removed))}"
-        if changes and changes.removed
-        else ""
-    )
-    outline = f"\n{render.outline(cells)}" if cells else ""
-    return f"{done} of {steps} taken back.{refusal}{removed}{outline}"
+    told = [f"{done} of {steps} taken back.", refusal]
+    if changes.removed:
+        told.append(f"removed: {', '.join(map(shown_id, changes.removed))}")
+    return "\n".join(filter(None, [*told, render.outline(cells) if cells else ""]))
+
+
+def _take_back(document: NotebookDocument, agent: Agent, steps: int) -> tuple[int, str]:
+    """How many steps were taken back, and what stood in the way of the next."""
+    done = 0
+    try:
+        while done < steps and document.undo(agent):
+            done += 1
+    except UndoRefused as error:
+        if not done:
+            raise
+        return done, str(error)
+    return done, ""
 
 
 @CHECKPOINTS.tool(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from functools import partial
 from itertools import chain
@@ -13,12 +13,13 @@ from mcp_types import TextContent
 from pydantic import Field, WithJsonSchema
 
 from .. import render
+from ..cell import Cell
 from ..headers import header_of
 from ..journal import Changes
 from ..kernel import Kernels
 from ..links import cell_link
 from ..notebook import NotebookDocument
-from ..output_blocks import Block
+from ..output_blocks import Block, Limits
 from ..output_parts import format_size
 from ..people import Participant
 from ..references import shown_id
@@ -185,11 +186,14 @@ async def read_notebook(
     if since:
         header += f"\n{_changed(since, changes, len(chosen))}"
     if view == "full":
-        outputs = chain.from_iterable(cell.outputs for cell in chosen)
-        blocks = await rendered(outputs, partial(render.full, chosen, limits))
-        return [_text(header), *blocks, _text(mark)]
+        return [_text(header), *await _full(chosen, limits), _text(mark)]
     shown = outline or render.sources(chosen, limits)
     return "\n".join(filter(None, [header, shown, mark]))
+
+
+async def _full(cells: Sequence[Cell], limits: Limits) -> list[Block]:
+    outputs = chain.from_iterable(cell.outputs for cell in cells)
+    return await rendered(outputs, partial(render.full, cells, limits))
 
 
 def _changed(since: str, changes: Changes | None, number: int) -> str:
