@@ -12,11 +12,11 @@ from typing import Any, cast
 from anyio import Event
 from jupyter_server.auth import IdentityProvider
 from jupyter_server.auth.decorator import allow_unauthenticated
-from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, authenticated, stream_request_body
+from tornado.web import HTTPError, authenticated
 
+from .bodies import BodyHandler
 from .entrance import NO_TOKEN, lacks_token
 from .hub import hub_login_hint, hub_token_hint, hub_user
 from .oauth.admission import GrantedIdentity
@@ -84,11 +84,10 @@ class Visit:
     may_read_kernels: bool
 
 
-@stream_request_body
-class MCPHandler(JupyterHandler):
+class MCPHandler(BodyHandler):
     """`<base_url>/mcp`: any login of Jupyter may enter, each tool then asks for its own right.
 
-    The body is only read after the login was checked.
+    A body is only kept after the login was checked.
     """
 
     SUPPORTED_METHODS = ("GET", "POST", "DELETE", "OPTIONS")
@@ -108,7 +107,6 @@ class MCPHandler(JupyterHandler):
         self._unauthenticated_status = unauthenticated_status
         self._transport = transport
         self._touch = touch
-        self._body = bytearray()
         self._body_was_taken = False
         self._gone = Event()
 
@@ -166,9 +164,7 @@ class MCPHandler(JupyterHandler):
         length = self.request.headers.get("Content-Length", "")
         if length.isdigit() and int(length) > MAX_BODY_BYTES:
             raise HTTPError(413, f"The request has more than {MAX_BODY_BYTES} bytes.")
-        connection: Any = self.request.connection
-        connection.set_max_body_size(MAX_BODY_BYTES)
-        connection.set_body_timeout(BODY_SECONDS)
+        self.limit_body(MAX_BODY_BYTES, BODY_SECONDS)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
@@ -179,7 +175,7 @@ class MCPHandler(JupyterHandler):
             self._ask_for_login()
         body = {"code": -32000, "message": message or responses.get(status_code, "Error")}
         self.set_header("Content-Type", "application/json")
-        # The body of a refused request stays unread, so the connection cannot go on.
+        # The body of a refused request may stay unread, so the connection cannot go on.
         self.set_header("Connection", "close")
         self.finish(json.dumps({"jsonrpc": "2.0", "id": None, "error": body}))
 
@@ -221,9 +217,6 @@ class MCPHandler(JupyterHandler):
         self.set_header("Access-Control-Allow-Methods", ", ".join(self.SUPPORTED_METHODS))
         self.set_header("Access-Control-Allow-Headers", ", ".join(CORS_HEADERS))
         self.set_status(204)
-
-    def data_received(self, chunk: bytes) -> None:
-        self._body += chunk
 
     def on_connection_close(self) -> None:
         super().on_connection_close()
@@ -296,7 +289,7 @@ class MCPHandler(JupyterHandler):
     async def _receive(self) -> ASGIMessage:
         if not self._body_was_taken:
             self._body_was_taken = True
-            return {"type": "http.request", "body": bytes(self._body), "more_body": False}
+            return {"type": "http.request", "body": bytes(self.body), "more_body": False}
         await self._gone.wait()
         return {"type": "http.disconnect"}
 

@@ -12,8 +12,9 @@ from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado.httputil import url_concat
-from tornado.web import HTTPError, authenticated, stream_request_body
+from tornado.web import HTTPError, authenticated
 
+from ..bodies import BodyHandler
 from ..text import printable
 from .consent_page import Asked, ConsentPage, policy
 from .identity import person_at
@@ -110,30 +111,23 @@ class MetadataHandler(ClientHandler):
         self.finish(document(name, issuer_of(self)))
 
 
-@stream_request_body
-class EndpointHandler(ClientHandler):
+class EndpointHandler(BodyHandler, ClientHandler):
     """Registration, tokens and revocation; the SDK serves them, once the body is known."""
 
     def initialize(self, login: OAuthLogin, name: str) -> None:
         self._login = login
         self._name = name
-        self._body = bytearray()
 
     async def prepare(self) -> None:  # type: ignore[override]
-        connection: Any = self.request.connection
-        connection.set_max_body_size(MAX_BODY_BYTES)
-        connection.set_body_timeout(BODY_SECONDS)
+        self.limit_body(MAX_BODY_BYTES, BODY_SECONDS)
         await super().prepare()
         self.limit_rate(self._login, self._name)
-
-    def data_received(self, chunk: bytes) -> None:
-        self._body += chunk
 
     @allow_unauthenticated
     async def post(self) -> None:
         endpoints = await self._login.endpoints()
         if self._name == "register":
-            response = await endpoints.register(bytes(self._body))
+            response = await endpoints.register(bytes(self.body))
         elif self._name == "token":
             response = await endpoints.token(self._form())
         else:
@@ -144,7 +138,7 @@ class EndpointHandler(ClientHandler):
 
     def _form(self) -> dict[str, str]:
         """The arguments in the body, for this endpoint and each given once."""
-        form = parse_qs(self._body.decode("utf-8", "replace"), keep_blank_values=True)
+        form = parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True)
         # The SDK takes the resource and does not look at it.
         for resource in form.pop("resource", []):
             if not is_resource(resource, issuer_of(self)):

@@ -32,7 +32,8 @@ class SecretStore(Generic[T]):
 
     def new(self, value: T, expires_at: float) -> str:
         """A new secret that stands for `value`."""
-        self._forget_old()
+        if len(self._kept) >= MAX_SECRETS:
+            self._forget_old()
         secret = self._prefix + token_urlsafe(32)
         self._kept[_hash(secret)] = _Kept(value, expires_at)
         return secret

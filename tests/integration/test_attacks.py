@@ -248,6 +248,23 @@ async def test_a_slow_body_without_a_login_holds_nothing(attacked: Server, lengt
     assert answer.startswith(b"HTTP/1.1 403") and b"Connection: close" in answer
 
 
+@pytest.mark.parametrize(
+    ("method", "token", "length", "status"),
+    [
+        ("POST", "wrong", 3_000_000, 403),
+        ("PUT", None, 3_000_000, 405),
+        ("POST", None, 30_000_000, 413),
+    ],
+)
+async def test_who_is_refused_while_sending_much_hears_why(
+    attacked: Server, method: str, token: str | None, length: int, status: int
+) -> None:
+    async with connect_wire(attacked, STATELESS, token=token) as wire:
+        for _ in range(20):
+            answer = await wire.send(b"x" * length, {}, method)
+            assert answer.status_code == status and "error" in answer.json()
+
+
 HASTY = """
 from jupyter_mcp_ext import app, handlers
 from jupyter_mcp_ext.oauth import handlers as oauth_handlers

@@ -47,7 +47,7 @@ LAYERS = [
     {"references", "text_edits", "journal", "people", "soundness", "storable"},
     {"layouts", "losses", "ranges", "images", "templating"},
     {"audit", "attendance"},
-    {"errors", "agent", "text", "private", "origin"},
+    {"errors", "agent", "text", "private", "origin", "bodies"},
 ]
 """From top to bottom; a module may import any layer below its own."""
 
@@ -70,7 +70,7 @@ HOMES = {
     "jinja2": {"templating"},
     "psutil": {"kernel_facts"},
     "traitlets": {"cli", "external", "settings"},
-    "tornado": {"handlers", "oauth", "contents", "sessions", "channels", "gateway"},
+    "tornado": {"handlers", "bodies", "oauth", "contents", "sessions", "channels", "gateway"},
     "jupyter_server_ydoc": {"collaboration", "file_notices", "room", "room_store", "saving"},
     "pycrdt": {
         *("carets", "cell_index", "live_notebook", "notebook", "outputs", "people", "presence"),
