@@ -1,4 +1,4 @@
-"""Bodies of requests: bounded in size and time, and no reason to lose the answer."""
+"""Bodies of requests, bounded in size and time."""
 
 from __future__ import annotations
 
