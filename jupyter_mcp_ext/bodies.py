@@ -1,4 +1,4 @@
-"""Bodies of requests, bounded in size and time."""
+"""How much of a request is read, and for how long."""
 
 from __future__ import annotations
 

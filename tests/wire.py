@@ -104,7 +104,7 @@ def answer_in(response: httpx2.Response) -> dict[str, Any]:
     """The message of an answer, which may come as an event."""
     text = response.text
     if response.headers["content-type"].startswith("text/event-stream"):
-        [text] = [line[6:] for line in text.splitlines() if line.startswith("data: {")]
+        [text] = [line[6:] for line in text.split("\n") if line.startswith("data: {")]
     answer: dict[str, Any] = json.loads(text)
     return answer
 
