@@ -60,6 +60,9 @@ PACKAGE = re.compile(
 )
 """Whose work it is that takes long: that of the innermost of these."""
 
+OUR_LINE = re.compile(r"\||\[\d+\] ")
+"""Outputs and headers; sources stand in answers as they are."""
+
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -212,7 +215,7 @@ class Target:
         texts = [block["text"] for block in result["content"] if block["type"] == "text"]
         for line in "\n".join(texts).split("\n"):
             if bad := UNPRINTABLE.search(line):
-                is_source = bad.group() in ("\r", "\t") or line[:1] not in "|["
+                is_source = bad.group() in ("\r", "\t") or not OUR_LINE.match(line)
                 if not is_source:
                     self.note("control character", f"{what} {bad.group()!r}", line[:300])
         if result.get("isError"):
