@@ -145,7 +145,6 @@ class OutputArea:
             ycell = document.ycell(self.cell_id)
             self._show_running(ycell)
             self._write_outputs(ycell, sys.maxsize)
-            # A cell that JupyterLab has moved is a copy without an execution state.
             if ycell is not None and ycell.get("cell_type") == "code":
                 ycell["execution_count"] = self.execution_count
                 ycell["execution_state"] = "idle"
@@ -155,8 +154,14 @@ class OutputArea:
     # Inside
 
     def _show_running(self, ycell: Map[Any] | None) -> None:
-        if self._is_shown or ycell is None or not (is_sound(ycell) and has_outputs(ycell)):
+        if ycell is None or not (is_sound(ycell) and has_outputs(ycell)):
             return
+        if self._is_shown:
+            # A cell that JupyterLab moves becomes a copy without an execution state, and without
+            # what was written while the move was on its way.
+            if self._is_finished or self._abandoned or ycell.get("execution_state") is not None:
+                return
+            self._redo_from(0)
         self._is_shown = True
         ycell["outputs"].clear()
         # A count that is set early would make JupyterLab show the cell as idle.

@@ -274,6 +274,45 @@ def test_a_cell_that_was_moved_meanwhile_keeps_getting_its_outputs(
     assert shown(document) == [stream_output("1\n23\n")]
 
 
+@pytest.mark.parametrize("is_reached", [True, False])
+def test_what_was_written_while_a_move_was_on_its_way_is_in_the_moved_cell_too(
+    document: NotebookDocument, area: OutputArea, is_reached: bool
+) -> None:
+    copies = []
+    for part in (stream("1\n"), display("2"), stream("3\n")):
+        copies.append(document._ynotebook.get_cell(0))
+        area.apply(part)
+        area.write(document)
+    for copy in copies:
+        # As JupyterLab does: what it has not seen yet is not in the copy, nor is the state.
+        moved = document._ynotebook.create_ycell(copy)
+        with document.transaction():
+            document._ycells[0] = moved
+            del moved["execution_state"]
+        if is_reached:
+            area.apply(stream("4\n"))
+            area.write(document)
+            assert document.cell(CELL).execution_state == "running"
+    area.finish(document)
+    shown_stream = stream_output("3\n" + "4\n" * 3 * is_reached)
+    assert shown(document) == [stream_output("1\n"), display_output("2"), shown_stream]
+    assert document.cell(CELL).execution_state == "idle"
+
+
+def test_a_cell_that_somebody_cleared_and_moved_is_left_to_them(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    area.apply(stream("1"))
+    area.write(document)
+    document._ycells[0]["outputs"].clear()
+    area.apply(stream("2"))
+    area.write(document)
+    del document._ycells[0]["execution_state"]
+    area.apply(stream("3"))
+    area.finish(document)
+    assert shown(document) == []
+
+
 def test_a_cell_that_somebody_cleared_meanwhile_is_left_to_them(
     document: NotebookDocument, area: OutputArea
 ) -> None:
