@@ -16,7 +16,7 @@ from jupyter_server.utils import ensure_async
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated
 
-from .bodies import BodyHandler
+from .bodies import LINGER_SECONDS, BodyHandler
 from .entrance import NO_TOKEN, lacks_token
 from .hub import hub_login_hint, hub_token_hint, hub_user
 from .oauth.admission import GrantedIdentity
@@ -124,7 +124,9 @@ class MCPHandler(BodyHandler):
             return
         if self.current_user is None and self.request.method != "OPTIONS":
             raise HTTPError(403)
-        self._limit_body()
+        # A browser's preflight has no login, and no body either.
+        seconds = BODY_SECONDS if self.current_user else LINGER_SECONDS
+        self.limit_body(MAX_BODY_BYTES, seconds)
         self._touch()
 
     @property
@@ -160,12 +162,6 @@ class MCPHandler(BodyHandler):
         """Check the origin also where a token authenticates the request, as MCP demands."""
         return False
 
-    def _limit_body(self) -> None:
-        length = self.request.headers.get("Content-Length", "")
-        if length.isdigit() and int(length) > MAX_BODY_BYTES:
-            raise HTTPError(413, f"The request has more than {MAX_BODY_BYTES} bytes.")
-        self.limit_body(MAX_BODY_BYTES, BODY_SECONDS)
-
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
         message = getattr(error, "log_message", None)
@@ -175,8 +171,6 @@ class MCPHandler(BodyHandler):
             self._ask_for_login()
         body = {"code": -32000, "message": message or responses.get(status_code, "Error")}
         self.set_header("Content-Type", "application/json")
-        # The body of a refused request may stay unread, so the connection cannot go on.
-        self.set_header("Connection", "close")
         self.finish(json.dumps({"jsonrpc": "2.0", "id": None, "error": body}))
 
     @property

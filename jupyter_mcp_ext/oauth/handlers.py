@@ -36,7 +36,6 @@ class Refused(HTTPError):
     def __init__(self, status: int, kind: str, message: str, wait_seconds: float = 0) -> None:
         super().__init__(status, message)
         self.kind = kind
-        self.message = message
         self.wait_seconds = wait_seconds
 
 
@@ -91,8 +90,7 @@ class ClientHandler(LoginHandler):
 
     def explain(self, status_code: int, error: BaseException | None, **kwargs: Any) -> None:
         kind = getattr(error, "kind", "invalid_request" if status_code < 500 else "server_error")
-        message = getattr(error, "message", self._reason)
-        self.set_header("Connection", "close")  # The body may be unread.
+        message = getattr(error, "log_message", None) or self._reason
         self.finish({"error": kind, "error_description": message})
 
     @allow_unauthenticated
@@ -119,9 +117,9 @@ class EndpointHandler(BodyHandler, ClientHandler):
         self._name = name
 
     async def prepare(self) -> None:  # type: ignore[override]
-        self.limit_body(MAX_BODY_BYTES, BODY_SECONDS)
         await super().prepare()
         self.limit_rate(self._login, self._name)
+        self.limit_body(MAX_BODY_BYTES, BODY_SECONDS)
 
     @allow_unauthenticated
     async def post(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
+import httpx2
 import pytest
 from anyio import create_task_group, fail_after, sleep, to_thread
 from mcp.shared.exceptions import MCPError
@@ -246,6 +247,14 @@ async def test_a_slow_body_without_a_login_holds_nothing(attacked: Server, lengt
     # `raw` sends no more, and fails if the connection stays open.
     answer = await raw(attacked, f"POST /mcp HTTP/1.1\r\n{length}")
     assert answer.startswith(b"HTTP/1.1 403") and b"Connection: close" in answer
+    # Nothing that the server says of the body stands in the middle of it.
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    [announced] = [line[16:] for line in head.split(b"\r\n") if line[:15] == b"Content-Length:"]
+    assert "login" in json.loads(rest[: int(announced)])["error"]["message"]
+
+
+async def test_a_preflight_has_no_body_to_wait_for(attacked: Server) -> None:
+    await raw(attacked, "OPTIONS /mcp HTTP/1.1\r\nContent-Length: 4000000")
 
 
 @pytest.mark.parametrize(
@@ -263,6 +272,20 @@ async def test_who_is_refused_while_sending_much_hears_why(
         for _ in range(20):
             answer = await wire.send(b"x" * length, {}, method)
             assert answer.status_code == status and "error" in answer.json()
+
+
+async def test_who_has_no_login_is_answered_once_where_jupyter_asks_for_one_everywhere(
+    start_server: Callable[..., Any],
+) -> None:
+    server = await start_server(
+        "--ServerApp.allow_unauthenticated_access=False", module="jupyter_server"
+    )
+    async with httpx2.AsyncClient() as http:
+        page = await http.get(server.mcp_url, headers={"Accept": "text/html"})
+        call = await http.post(server.mcp_url, content=b"{}")
+    assert page.status_code == 302 and "/login" in page.headers["location"]
+    assert call.status_code == 403 and "login" in call.json()["error"]["message"]
+    assert "Traceback" not in server.log_text()
 
 
 HASTY = """
