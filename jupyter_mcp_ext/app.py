@@ -127,14 +127,17 @@ class MCPExtension(Settings, ExtensionApp):
 
     def _build_notebooks(self, settings: dict[str, Any], data: Path) -> None:
         self._contents = Contents(settings)
-        collaboration = Collaboration(settings)
+        self._collaboration = Collaboration(settings)
         self._rooms = NotebookRooms(
-            collaboration, self._contents, FileNotices(settings), self._tasks.spawn
+            self._collaboration, self._contents, FileNotices(settings), self._tasks.spawn
         )
         self._readings = Readings()
         self._presence = Presence(self._rooms.is_live, lambda: self._rooms.everywhere)
         self._files = Files(
-            self._contents, TextRooms(collaboration), self.sensitive_files, self.max_upload_bytes
+            self._contents,
+            TextRooms(self._collaboration),
+            self.sensitive_files,
+            self.max_upload_bytes,
         )
         self._audit = Audit(settings["event_logger"], self.log)
         self._checkpoints = Checkpoints(
@@ -169,6 +172,7 @@ class MCPExtension(Settings, ExtensionApp):
         await self._transport.stop()
         await self._rooms.close()
         await self._tasks.stop()
+        await self._collaboration.close()
         self._kernels.close()
         self._environments.close()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from anyio import Lock
+from anyio import Lock, move_on_after
 from jupyter_server_ydoc.app import YDocExtension
 from jupyter_server_ydoc.rooms import DocumentRoom
 
@@ -14,6 +14,9 @@ from .contents import reason_of
 from .errors import FileRefused, NotANotebook, OtherCollaboration, Unavailable
 from .room_store import caught_up, close_store, configure_store
 from .soundness import is_failure
+
+STOP_SECONDS = 3.0
+"""How long stopping waits for the tasks of rooms, as jupyter-collaboration does."""
 
 
 class Collaboration:
@@ -94,6 +97,16 @@ class Collaboration:
             # The watcher of a file that was deleted has ended with this error.
             with suppress(RuntimeError):
                 await loaders.remove(file_id)
+
+    async def close(self) -> None:
+        """End what a call has begun after jupyter-collaboration had stopped.
+
+        The process would wait for ever for the worker threads of a room.
+        """
+        server = getattr(self._settings.get("jupyter_server_ydoc"), "ywebsocket_server", None)
+        if server is not None and server._task_group is not None:
+            with move_on_after(STOP_SECONDS):
+                await server.stop()
 
     async def _join(self, path: str, room_id: str) -> tuple[DocumentRoom, bool]:
         extension, rooms = self._extension, self.rooms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -27,6 +28,10 @@ STREAM_STOP_SECONDS = 0.6
 """How long sse_starlette takes to see that the server stops; it looks every 0.5 s."""
 
 
+STOP_SECONDS = 1.0
+"""How long is waited for what is asked to end."""
+
+
 class Transport:
     """Serves MCP over streamable HTTP, in both protocol eras, as an ASGI application.
 
@@ -45,8 +50,7 @@ class Transport:
         self._starting = Lock()
         self._stop = Event()
         self._stopped = Event()
-        self._open_requests = 0
-        self._request_ended = Event()
+        self._requests: set[asyncio.Task[Any]] = set()
 
     async def app(self) -> ASGIApp:
         """The running application."""
@@ -58,31 +62,37 @@ class Transport:
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """To be held by each request until it is answered, so that `stop` can wait for it."""
-        self._open_requests += 1
+        """To be held by each request's task until it is answered, so that `stop` can end it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._requests.add(task)
         try:
             yield
         finally:
-            self._open_requests -= 1
-            self._request_ended.set()
+            self._requests.discard(task)
 
     async def stop(self) -> None:
         """End all event streams and calls; new requests are to be refused."""
         self.is_stopping = True
-        if self._app is None:
-            return
         if sse := sys.modules.get("sse_starlette.sse"):
             # Its watcher task would otherwise be destroyed while pending.
             sse.AppStatus.should_exit = True
             await sleep(STREAM_STOP_SECONDS)
         self._stop.set()
-        with move_on_after(1):
-            await self._stopped.wait()
-            # A worker thread ends with the task that was the first to use it. If that is a request
-            # which has not ended when the event loop stops, the process waits for it for ever.
-            while self._open_requests:
-                self._request_ended = Event()
-                await self._request_ended.wait()
+        if self._app is not None:
+            with move_on_after(STOP_SECONDS):
+                await self._stopped.wait()
+        await self._end_requests()
+
+    async def _end_requests(self) -> None:
+        # A worker thread ends with the task that was the first to use it. If that is a request
+        # which has not ended when the event loop stops, the process waits for it for ever.
+        if requests := {*self._requests}:
+            await asyncio.wait(requests, timeout=STOP_SECONDS)
+        for request in requests:
+            request.cancel()
+        if requests:
+            await asyncio.wait(requests, timeout=STOP_SECONDS)
 
     async def _start(self) -> ASGIApp:
         manager = await to_thread.run_sync(self._new_manager)

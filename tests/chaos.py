@@ -44,7 +44,8 @@ MAX_STROKES = 100
 """In one round: a person is not faster, and each looks through the whole text."""
 
 NOT_RUN = "This is done, but"
-OUTSIDE = ("gateway", "kernel", "Kernel", "server is stopping")
+STOPPING = "server is stopping"
+OUTSIDE = ("gateway", "kernel", "Kernel", STOPPING)
 """What refusals speak of while what runs cells is gone."""
 
 
@@ -149,6 +150,8 @@ class Chaos:
             if self.gateway is None:  # Which has kernels that outlive a server that is killed.
                 await self._wait_gone(kernels)
             await self._start()
+            for run in self.ledger.open_runs.values():
+                self.ledger.note_run(run, 0, 1)
             self.ledger.open_runs.clear()
         await self.check(killed - LOSS_SECONDS if kind == "server" else float("inf"))
 
@@ -331,6 +334,8 @@ class Chaos:
         if result.is_error:
             for tag, source in changes.items() if NOT_RUN in answer else ():
                 self.ledger.note(tag, source, is_certain=True)
+            # Whether it had begun is not known then, and not said.
+            self.ledger.note_run(run, 0, STOPPING in answer)
             self._note_refusal(tool, answer)
             return ""
         for tag, source in changes.items():
@@ -394,7 +399,8 @@ class Chaos:
         kernels = self._kernels()
         async with connect_agent(self.server.mcp_url, self.server.token) as agent:
             await agent.tell("close_notebook", notebook=self.path, shutdown_kernel=True)
-            await self._wait_gone(kernels)
+            if self.gateway is None:  # Which keeps those of servers that were killed.
+                await self._wait_gone(kernels)
             with anyio.move_on_after(20) as patience:
                 while " live" in await agent.tell("list_notebooks"):
                     await anyio.sleep(0.05)  # The end of a room is no event for clients.

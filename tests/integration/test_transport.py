@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
 import anyio
 import httpx2
+import psutil
 import pytest
 
 from ..agent import STATELESS, Era, connect_agent, text
@@ -95,6 +97,30 @@ async def test_stopping_during_a_call_is_quick_and_leaves_a_clean_log(
     assert all("ipykernel" in line for line in destroyed)  # The kernel's own, in its process.
     assert "never retrieved" not in log
     assert "Uncaught exception" not in log and "jupyter_mcp_ext/" not in log
+
+
+async def test_a_server_that_is_stopped_during_its_first_calls_ends(
+    start_server: Callable[..., Any], era: Era
+) -> None:
+    """Whatever they do just then: load the SDK, open a room, start a kernel."""
+    for threads in (1, 2, 3):
+        server = await start_server(module="jupyter_server")
+        notebook = server.copy_notebook("plain.ipynb")
+        process = psutil.Process(server.process.pid)
+        at_rest = process.num_threads()
+        async with anyio.create_task_group() as tasks:
+
+            async def call(server: Server = server, notebook: str = notebook) -> None:
+                with suppress(Exception):  # Cut off, in whatever way the client calls it.
+                    async with connect_agent(server.mcp_url, server.token, era) as agent:
+                        await agent.run(notebook, "1")
+
+            tasks.start_soon(call)
+            with anyio.fail_after(20):
+                while process.num_threads() < at_rest + threads:
+                    await anyio.sleep(0.005)  # Another process tells of no event.
+            await stop_seconds(server)
+            tasks.cancel_scope.cancel()
 
 
 async def test_an_interrupt_stops_the_server_in_order_as_a_hub_wants_it(
