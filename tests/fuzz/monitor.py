@@ -24,6 +24,8 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.application import ExtensionApp
 from tornado.web import authenticated
 
+from jupyter_mcp_ext.cell import id_of
+
 LOOK_SECONDS = 0.02
 """How often it is looked at what the loop is doing, to name what takes long."""
 
@@ -112,6 +114,7 @@ class MonitorHandler(APIHandler):
                     "files": _files(Path(self.settings["server_root_dir"]).expanduser(), documents),
                     "kernels": sorted(self.kernel_manager.list_kernel_ids()),
                     "unfinished": len(runs.unfinished) if runs else 0,
+                    "stale": self.settings["fuzz_stale"](),
                 }
             )
         )
@@ -121,6 +124,15 @@ def document_digest(document: Any) -> str:
     """Of the cells of a live notebook, whatever order Yjs has them in."""
     cells = json.loads(str(document.ycells))
     return _digest(json.dumps(cells, sort_keys=True).encode())
+
+
+def is_stale(document: Any) -> bool:
+    cells = json.loads(str(document._ycells))
+    kept = document._snapshots._kept
+    ids = [*map(id_of, cells)]
+    known = [(kept[id].source, id) for id in ids if id in kept]
+    there = [(cell.get("source"), id) for cell, id in zip(cells, ids, strict=True) if id in kept]
+    return document._index._ids not in (None, ids) or known != there
 
 
 def _files(root: Path, live: dict[str, str]) -> dict[str, str]:
@@ -149,12 +161,23 @@ class Monitor(ExtensionApp):
         watch = Watch()
         watch.install()
         shared = {"fuzz_watch": watch, "fuzz_executions": self._executions}
+        shared["fuzz_stale"] = self._stale
         self.serverapp.web_app.settings |= shared
         self.handlers.append((r"/fuzz", MonitorHandler))
 
     def _executions(self) -> Any:
+        return getattr(self._extension, "_executions", None)
+
+    def _stale(self) -> list[str]:
+        """Of which live notebooks something else is known than is there."""
+        rooms = getattr(self._extension, "_rooms", None)
+        leases = rooms._leases.values() if rooms else []
+        return [lease.document.path for lease in leases if is_stale(lease.document)]
+
+    @property
+    def _extension(self) -> Any:
         apps = self.serverapp.extension_manager.extension_apps["jupyter_mcp_ext"]
-        return next((getattr(app, "_executions", None) for app in apps), None)
+        return next(iter(apps), None)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:

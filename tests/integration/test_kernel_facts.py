@@ -40,8 +40,11 @@ async def test_process_environment_and_runs_are_listed(agent: Agent, kernel: str
     answer = await agent.tell("execute_code", kernel=kernel, code="import os; os.getpid()")
     pid = answer.rsplit("| ", 1)[1]
     await agent.tell("execute_code", kernel=kernel, code="big = b'x' * 60_000_000")
-    found = await listed(agent, kernel)
-    assert found.startswith("facts: python3 ") and " idle\n  up " in found
+    with fail_after(10):
+        # Jupyter may hear a little later than we do that the kernel is idle.
+        while " idle\n  up " not in (found := await listed(agent, kernel)):
+            pass
+    assert found.startswith("facts: python3 ")
     assert f", pid {pid}, " in found and ", 2 runs, " in found
     assert int(found.split(" MB, ")[0].rsplit(" ", 1)[1]) > 100
     assert f" {sys.prefix}, " in found and "started by Test Agent, " in found
