@@ -109,7 +109,9 @@ def plot(costs: Costs, file: Path) -> None:
     for name, row in costs.items():
         color = "#4c956c" if name in ONE_CELL else "#c1666b"
         axes.plot(SIZES, [max(row[cells], 0.1) for cells in SIZES], color=color, marker="o", ms=3)
-        axes.annotate(name, (SIZES[-1], max(row[SIZES[-1]], 0.1)), fontsize=7)
+        if name not in ONE_CELL:
+            axes.annotate(name, (SIZES[-1], max(row[SIZES[-1]], 0.1)), fontsize=7)
+    axes.annotate("tools on one cell", (SIZES[-1], costs["overwrite_cell"][SIZES[-1]]), fontsize=7)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(SIZES[0] * 0.8, SIZES[-1] * 6)

@@ -76,7 +76,8 @@ def _write(rows: list[Row]) -> None:
     text = page.read_text(encoding="utf-8")
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     where = f"{date.today():%B %Y}, {os.cpu_count()} processors, Python {platform.python_version()}"
-    told = f"{BEGIN}\nMeasured in {where}.\n\n{markdown(rows)}\n{END}"
+    image = "![The time of each kind of work, as a part of the rival's](images/side-by-side.png)"
+    told = f"{BEGIN}\nMeasured in {where}.\n\n{markdown(rows)}\n\n{image}\n{END}"
     page.write_text(f"{before}{told}{after}", encoding="utf-8")
     plot(rows, DOCS / "images" / "side-by-side.png")
 
