@@ -24,7 +24,10 @@ MAX_PER_NOTEBOOK = 20
 """How many checkpoints of a notebook are kept: the oldest goes, automatic ones first."""
 
 MAX_TOTAL_BYTES = 200_000_000
-"""How many bytes all checkpoints of all notebooks have on disk."""
+"""How many bytes all checkpoints of all notebooks have on disk, or a little more: see `COUNTED`."""
+
+COUNTED = 20
+"""All are counted again after a twentieth of the bound was added: there may be thousands."""
 
 COMPRESSION = 1
 """The fastest level; text of notebooks becomes about a tenth by it."""
@@ -59,6 +62,7 @@ class CheckpointStore:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._uncounted: float = MAX_TOTAL_BYTES
 
     def add(
         self, file_id: str, cells: Sequence[Cell], name: str, by: str, *, is_automatic: bool
@@ -70,9 +74,9 @@ class CheckpointStore:
             OSError: it cannot be written.
         """
         facts = digests(cells)
-        last = self.all(file_id)[:1]
-        if is_automatic and last and last[0].digests == facts:
-            return last[0]
+        _, last = next(self._known(file_id), (None, None))
+        if is_automatic and last and last.digests == facts:
+            return last
         made = Checkpoint(token_hex(2), name, time(), by, is_automatic, facts)
         path = self._write(file_id, made, cells)
         if path.stat().st_size > MAX_TOTAL_BYTES:
@@ -132,15 +136,21 @@ class CheckpointStore:
         ]
         for path in others[: max(0, len(others) + 1 - MAX_PER_NOTEBOOK)]:
             path.unlink(missing_ok=True)
-        others = [
-            path for path in _oldest_first(self._directory.glob(f"*/*{SUFFIX}")) if path != newest
-        ]
-        total = sum(map(_size, [newest, *others]))
-        for path in others:
+        self._uncounted += _size(newest)
+        if self._uncounted > MAX_TOTAL_BYTES / COUNTED:
+            self._uncounted = 0
+            self._make_room_for_all(newest)
+
+    def _make_room_for_all(self, newest: Path) -> None:
+        found = _oldest_first(self._directory.glob(f"*/*{SUFFIX}"))
+        sizes = {path: _size(path) for path in found}
+        total = sum(sizes.values())
+        for path in found:
             if total <= MAX_TOTAL_BYTES:
                 break
-            total -= _size(path)
-            path.unlink(missing_ok=True)
+            if path != newest:
+                total -= sizes[path]
+                path.unlink(missing_ok=True)
 
 
 def _oldest_first(paths: Iterable[Path]) -> list[Path]:

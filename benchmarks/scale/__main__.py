@@ -25,6 +25,9 @@ PARTS = ("costs", "work", "huge", "leaks")
 DOCS = Path(__file__).parents[2] / "docs"
 BEGIN, END = "<!-- scale -->", "<!-- end of scale -->"
 
+# What agents go on working in stays live for Jupyter's usual minute.
+OPTIONS = {"costs": [NO_SAVES], "work": ["--YDocExtension.document_cleanup_delay=60"]}
+
 
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
@@ -36,8 +39,7 @@ async def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         for part in chosen.parts:
-            options = [NO_SAVES] if part == "costs" else []
-            async with probed_server(Path(directory) / part, *options) as server:
+            async with probed_server(Path(directory) / part, *OPTIONS.get(part, ())) as server:
                 if part == "costs":
                     costs = await measure_costs(server)
                     print(table(costs), flush=True)
