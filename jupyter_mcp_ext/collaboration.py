@@ -15,8 +15,8 @@ from .errors import FileRefused, NotANotebook, OtherCollaboration, Unavailable
 from .room_store import caught_up, close_store, configure_store
 from .soundness import is_failure
 
-STOP_SECONDS = 3.0
-"""How long stopping waits for the tasks of rooms, as jupyter-collaboration does."""
+STOP_SECONDS = 20.0
+"""How long stopping waits at most for the rooms."""
 
 
 class Collaboration:
@@ -99,14 +99,19 @@ class Collaboration:
                 await loaders.remove(file_id)
 
     async def close(self) -> None:
-        """End what a call has begun after jupyter-collaboration had stopped.
+        """Wait until all rooms have ended, for some time.
 
-        The process would wait for ever for the worker threads of a room.
+        That takes longer than jupyter-collaboration waits where many have much to write, and a call
+        may have opened one after it had stopped. The process would wait for ever for the worker
+        threads of a room that has not ended when the event loop stops.
         """
         server = getattr(self._settings.get("jupyter_server_ydoc"), "ywebsocket_server", None)
-        if server is not None and server._task_group is not None:
-            with move_on_after(STOP_SECONDS):
+        if server is None or not server.started.is_set():
+            return
+        with move_on_after(STOP_SECONDS):
+            if server._task_group is not None:
                 await server.stop()
+            await server._start_finished.wait()
 
     async def _join(self, path: str, room_id: str) -> tuple[DocumentRoom, bool]:
         extension, rooms = self._extension, self.rooms

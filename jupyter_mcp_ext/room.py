@@ -23,8 +23,8 @@ from .room_store import drain
 from .saving import Autosave, save_pending
 from .starts import Spawn
 
-CLOSE_GRACE_SECONDS = 1.5
-"""How long stopping waits for the last edits to reach the disk."""
+CLOSE_GRACE_SECONDS = 15.0
+"""How long stopping waits at most for the last edits to reach the disk."""
 
 GLOBAL_AWARENESS = "JupyterLab:globalAwareness"
 """The id of the room in which JupyterLab's browsers tell of their users."""

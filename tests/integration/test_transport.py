@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from ..agent import STATELESS, Era, connect_agent, text
+from ..notebooks.make import large
 from ..server import Server
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +64,7 @@ async def test_a_lost_connection_leaves_the_run_alone(server: Server, notebook: 
 async def stop_seconds(server: Server) -> float:
     started = monotonic()
     server.process.terminate()
-    with anyio.fail_after(20):
+    with anyio.fail_after(40):
         await server.process.wait()
     return monotonic() - started
 
@@ -121,6 +123,22 @@ async def test_a_server_that_is_stopped_during_its_first_calls_ends(
                     await anyio.sleep(0.005)  # Another process tells of no event.
             await stop_seconds(server)
             tasks.cancel_scope.cancel()
+
+
+async def test_a_server_with_many_unsaved_notebooks_saves_all_and_ends(
+    start_server: Callable[..., Any],
+) -> None:
+    server = await start_server(module="jupyter_server")
+    paths = [server.write_notebook(large(1_500)) for _ in range(12)]
+    async with connect_agent(server.mcp_url, server.token) as agent:
+        for path in paths:
+            await agent.tell("read_cell", notebook=path, cell=0)
+        async with anyio.create_task_group() as tasks:
+            for path in paths:
+                call = partial(agent.tell, "insert_cell", notebook=path, source="last words")
+                tasks.start_soon(call)
+        await stop_seconds(server)
+    assert all("last words" in (server.root / path).read_text() for path in paths)
 
 
 async def test_an_interrupt_stops_the_server_in_order_as_a_hub_wants_it(
