@@ -118,7 +118,7 @@ class CellIndex:
             if event.path:
                 position = event.path[0]
                 if len(event.path) == 1 and "id" in event.keys:
-                    changed |= self._note_new_id(position, str(event.keys["id"].get("newValue")))
+                    changed |= self._note_new_id(position, _id_in(self._ycells[position]))
                 changed.add(self.ids[position])
                 for kind in _kinds(event):
                     self.journal.note(self.ids[position], kind)
@@ -183,13 +183,19 @@ def _apply_delta(ids: list[str], delta: Iterable[dict[str, Any]]) -> _Change | N
             del change.ids[now : now + end - before]
             before = end
         else:
-            inserted = [str(ycell.get("id")) for ycell in step["insert"] if isinstance(ycell, Map)]
+            inserted = [_id_in(ycell) for ycell in step["insert"] if isinstance(ycell, Map)]
             if len(inserted) != len(step["insert"]):
                 return None
             change.inserted.update(zip(inserted, count(now), strict=False))
             change.ids[now:now] = inserted
             now += len(inserted)
     return change
+
+
+def _id_in(ycell: Any) -> str:
+    """As `id_of` its JSON, in which numbers and more read otherwise."""
+    known = ycell.get("id") if isinstance(ycell, Map) else None
+    return known if isinstance(known, str) else id_of(json.loads(str(ycell)))
 
 
 def _kinds(event: Any) -> Iterator[Kind]:

@@ -126,13 +126,17 @@ def document_digest(document: Any) -> str:
     return _digest(json.dumps(cells, sort_keys=True).encode())
 
 
-def is_stale(document: Any) -> bool:
+def stale_in(document: Any) -> str:
+    """What is known of the cells and is not so."""
     cells = json.loads(str(document._ycells))
-    kept = document._snapshots._kept
-    ids = [*map(id_of, cells)]
-    known = [(kept[id].source, id) for id in ids if id in kept]
-    there = [(cell.get("source"), id) for cell, id in zip(cells, ids, strict=True) if id in kept]
-    return document._index._ids not in (None, ids) or known != there
+    snapshots, known = document._snapshots, document._index._ids
+    if known not in (None, ids := [*map(id_of, cells)]):
+        return f"ids {known} {ids}"
+    for position, raw in enumerate(cells):
+        old, new = snapshots._kept.get(ids[position]), snapshots._snapshot(raw, position)
+        if old is not None and old.source != new.source:
+            return f"{old.source!r} {new.source!r}"
+    return ""
 
 
 def _files(root: Path, live: dict[str, str]) -> dict[str, str]:
@@ -172,7 +176,7 @@ class Monitor(ExtensionApp):
         """Of which live notebooks something else is known than is there."""
         rooms = getattr(self._extension, "_rooms", None)
         leases = rooms._leases.values() if rooms else []
-        return [lease.document.path for lease in leases if is_stale(lease.document)]
+        return [told for lease in leases if (told := stale_in(lease.document))]
 
     @property
     def _extension(self) -> Any:

@@ -155,8 +155,8 @@ class Target:
     async def state(self) -> dict[str, Any]:
         """What the server holds now; the longest callback since the last time is noted."""
         state: dict[str, Any] = (await self.server.http.get("fuzz")).raise_for_status().json()
-        for path in state.pop("stale"):
-            self.note("stale", path)
+        for told in state.pop("stale"):
+            self.note("stale", told[:40], told)
         milliseconds, where = state.pop("longest")
         if milliseconds > self.tally.longest[0]:
             self.tally.longest = milliseconds, where[-1]
