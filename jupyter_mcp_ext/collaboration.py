@@ -83,6 +83,7 @@ class Collaboration:
         """Load what the room is for, unless that was done."""
         async with self.lock(room):
             await room.initialize()
+        await observed(room)
 
     def lock(self, room: DocumentRoom) -> Any:
         """Held by whoever loads or frees a room."""
@@ -127,7 +128,9 @@ class Collaboration:
                     await room.stop()
                 await close_store(room.ystore)
             raise
-        return rooms[room_id], is_new
+        room = rooms[room_id]
+        await observed(room)
+        return room, is_new
 
     @property
     def _extension(self) -> YDocExtension:
@@ -162,6 +165,16 @@ def loading(path: str, refusal: type[NotANotebook | FileRefused]) -> Iterator[No
         if not is_failure(error):
             raise
         raise refusal(path, reason_of(error)) from error
+
+
+async def observed(room: DocumentRoom) -> None:
+    """Wait until a loaded room stores and passes on what is changed, which it begins a turn later.
+
+    What is changed before is not in the store. Later changes of the same client then leave a gap
+    there: a document that is loaded from it tells nobody of changes to what lies behind the gap.
+    """
+    if room.ready and not room.ydoc_observed.is_set():
+        await room.ydoc_observed.wait()
 
 
 async def settled(room: DocumentRoom) -> None:

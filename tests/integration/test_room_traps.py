@@ -52,6 +52,30 @@ async def room_id_of(server: Server, path: str) -> str:
     return f"{room['format']}:{room['type']}:{room['fileId']}"
 
 
+async def test_edits_after_a_load_that_ended_a_run_are_stored_without_a_gap(tmp_path: Path) -> None:
+    """Changes behind a gap in the store were told to nobody: agents went on reading the old."""
+    soon = "--YDocExtension.document_cleanup_delay=0.3"
+    async with run_server(tmp_path, soon, module="jupyter_server") as server:
+        path = server.copy_notebook("plain.ipynb")
+        async with connect_agent(server.mcp_url, server.token) as agent:
+            loop = "import time\nwhile True: time.sleep(0.1)"
+            call = {"notebook": path, "source": loop, "execute": True, "wait_seconds": 1}
+            assert "status: running" in await agent.tell("insert_cell", **call)
+            await until(lambda: saved(server, path).cells[-1].source == loop)
+        server.process.kill()
+        await server.process.wait()
+    async with run_server(tmp_path, soon, module="jupyter_server") as server:
+        async with connect_agent(server.mcp_url, server.token) as agent:
+            await agent.tell("read_notebook", notebook=path)
+            await agent.tell("insert_cell", notebook=path, source="first")
+            await agent.tell("close_notebook", notebook=path)
+            await wait_until_freed(agent, path)
+            assert "first" in await agent.tell("read_notebook", notebook=path, view="source")
+            await agent.tell("overwrite_cell", notebook=path, cell=-1, source="second")
+            assert "second" in await agent.tell("read_cell", notebook=path, cell=-1)
+            await until(lambda: saved(server, path).cells[-1].source == "second")
+
+
 async def test_notebooks_opened_at_once_on_a_new_server_all_open(tmp_path: Path) -> None:
     async with run_server(tmp_path, module="jupyter_server") as server:
         paths = [server.copy_notebook("plain.ipynb") for _ in range(16)]
