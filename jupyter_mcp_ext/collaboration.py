@@ -12,7 +12,7 @@ from jupyter_server_ydoc.rooms import DocumentRoom
 
 from .contents import reason_of
 from .errors import FileRefused, NotANotebook, OtherCollaboration, Unavailable
-from .room_store import caught_up, close_store, configure_store
+from .room_store import caught_up, close_store, configure_store, store_own
 from .soundness import is_failure
 
 STOP_SECONDS = 20.0
@@ -130,6 +130,8 @@ class Collaboration:
             raise
         room = rooms[room_id]
         await observed(room)
+        if rooms.get(room_id) is not room:  # It was freed meanwhile.
+            return await self._join(path, room_id)
         return room, is_new
 
     @property
@@ -170,11 +172,12 @@ def loading(path: str, refusal: type[NotANotebook | FileRefused]) -> Iterator[No
 async def observed(room: DocumentRoom) -> None:
     """Wait until a loaded room stores and passes on what is changed, which it begins a turn later.
 
-    What is changed before is not in the store. Later changes of the same client then leave a gap
-    there: a document that is loaded from it tells nobody of changes to what lies behind the gap.
+    What is changed before then is missing in the store, as is what `store_own` stores.
     """
-    if room.ready and not room.ydoc_observed.is_set():
-        await room.ydoc_observed.wait()
+    if room.ready:
+        if not room.ydoc_observed.is_set():
+            await room.ydoc_observed.wait()
+        await store_own(room)
 
 
 async def settled(room: DocumentRoom) -> None:

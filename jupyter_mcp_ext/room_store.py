@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from anyio import Lock, move_on_after
 from jupyter_server_ydoc.app import YDocExtension
 from jupyter_server_ydoc.rooms import DocumentRoom
+from pycrdt import Decoder, Doc, Encoder
 
 MAX_WAITING = 200
 """How many changes may wait for a store, each in a task of its own."""
@@ -50,6 +52,28 @@ async def drain(store: Any) -> None:
         with move_on_after(CATCH_UP_SECONDS):
             async with lock:  # It is given in the order in which it was asked for.
                 pass
+
+
+async def store_own(room: DocumentRoom) -> None:
+    """Store what this server itself has written into the document of a room so far.
+
+    jupyter-collaboration names the file in it before it stores what is changed. If that is missing,
+    all that is written here later stands behind a gap: a document that is loaded from the store
+    tells nobody of changes to it, neither us nor what saves it.
+    """
+    if room.ystore is not None:
+        await room.ystore.write(room.ydoc.get_update(_state_of_others(room.ydoc)))
+
+
+def _state_of_others(ydoc: Doc[Any]) -> bytes:
+    """The state vector of a document without what was written here."""
+    known = Decoder(ydoc.get_state())
+    clocks = {known.read_var_uint(): known.read_var_uint() for _ in range(known.read_var_uint())}
+    clocks.pop(ydoc.client_id, None)
+    state = Encoder()
+    for number in (len(clocks), *chain.from_iterable(clocks.items())):
+        state.write_var_uint(number)
+    return state.to_bytes()
 
 
 async def close_store(store: Any) -> None:

@@ -76,6 +76,23 @@ async def test_edits_after_a_load_that_ended_a_run_are_stored_without_a_gap(tmp_
             await until(lambda: saved(server, path).cells[-1].source == "second")
 
 
+async def test_edits_of_each_life_of_a_room_are_noticed_in_all_later_ones(
+    hasty: Server, visitor: Agent
+) -> None:
+    path = hasty.copy_notebook("plain.ipynb")
+    for life in range(4):
+        await visitor.tell("insert_cell", notebook=path, source=f"new {life}")
+        await visitor.tell("read_notebook", notebook=path)
+        for earlier in range(life + 1):
+            place = earlier - life - 1
+            source = f"cell {earlier} in life {life}"
+            await visitor.tell("overwrite_cell", notebook=path, cell=place, source=source)
+            assert source in await visitor.tell("read_cell", notebook=path, cell=place)
+        await visitor.tell("close_notebook", notebook=path)
+        await wait_until_freed(visitor, path)
+        assert saved(hasty, path).cells[-1].source == f"cell {life} in life {life}"
+
+
 async def test_notebooks_opened_at_once_on_a_new_server_all_open(tmp_path: Path) -> None:
     async with run_server(tmp_path, module="jupyter_server") as server:
         paths = [server.copy_notebook("plain.ipynb") for _ in range(16)]
