@@ -1,4 +1,4 @@
-"""How much of a request is read, and for how long."""
+"""The part of a request after its headers, within bounds."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ HOMES = {
     "jupyter_server_ydoc": {"collaboration", "file_notices", "room", "room_store", "saving"},
     "pycrdt": {
         *("carets", "cell_index", "live_notebook", "notebook", "outputs", "people", "presence"),
-        *("restoring", "room", "snapshots", "soundness", "text_rooms", "undo"),
+        *("restoring", "room", "room_store", "snapshots", "soundness", "text_rooms", "undo"),
     },
     "jupyter_ydoc": {"live_notebook", "notebook", "restoring"},
     "zmq": {"channels", "external"},
