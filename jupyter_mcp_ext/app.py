@@ -38,7 +38,7 @@ from .readings import Readings
 from .records import Records
 from .room import NotebookRooms
 from .settings import Settings
-from .stopping import stop_in_order
+from .stopping import end_worker_threads, stop_in_order
 from .tasks import Tasks
 from .text_rooms import TextRooms
 from .transport import Transport
@@ -175,6 +175,7 @@ class MCPExtension(Settings, ExtensionApp):
         await self._collaboration.close()
         self._kernels.close()
         self._environments.close()
+        end_worker_threads()
 
     def current_activity(self) -> int | None:
         """The number of unfinished runs, which keeps an idle server from stopping itself."""
