@@ -189,7 +189,8 @@ class NotebookRooms:
         lease = self._leases.get(self._collaboration.notebook_room_id(await self.find(path)))
         if lease is not None:
             await save_pending(lease.room, is_wanted=True)
-            if not lease.users and lease.room.cleaner is not None:
+            is_being_freed = self._collaboration.lock(lease.room).locked()
+            if not lease.users and lease.room.cleaner is not None and not is_being_freed:
                 lease.room.cleaner.cancel()
                 lease.room.cleaner = asyncio.create_task(self._free(lease, 0))
 
@@ -266,7 +267,8 @@ class NotebookRooms:
             async with self._collaboration.lock(lease.room):
                 await save_pending(lease.room, is_wanted=not _has_guests(lease.room))
                 await drain(lease.room.ystore)
-                if lease.room.clients == {lease.keeper}:
+                # The keeper is gone where there was a guest when this was last tried.
+                if self._is_live(lease) and not _has_guests(lease.room):
                     lease.room.clients.discard(lease.keeper)
                     await self._collaboration.delete(lease.room)
                     self._forget_dead()
