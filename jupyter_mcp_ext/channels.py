@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -68,6 +69,7 @@ class Kernel(Protocol):
     def start(self) -> object: ...
     def note_restart(self) -> None: ...
     async def is_alive(self) -> bool: ...
+    async def wait_started(self) -> None: ...
     def open_channels(
         self, handlers: Mapping[Channel, MessageHandler], on_disconnect: Callable[[], None]
     ) -> Channels: ...
@@ -101,6 +103,10 @@ class LocalKernel:
 
     async def is_alive(self) -> bool:
         return not self.owns_kernel or bool(await ensure_async(self._manager.is_alive()))
+
+    async def wait_started(self) -> None:
+        # Others wait for the future too: it must not end with us, or fail for us.
+        await asyncio.wait([self._manager.ready])
 
     def open_channels(
         self, handlers: Mapping[Channel, MessageHandler], on_disconnect: Callable[[], None]

@@ -58,7 +58,7 @@ class KernelConnection:
         self._requests = Requests()
         self._start = kernel.start
         self.subshell = ""
-        """The id of the sub-shell that was made for us, "" without one."""
+        """The id of the sub-shell that was made for us, or ""."""
         self.making_subshell = Lock()
         self._channels = self._open_channels()
 
@@ -85,8 +85,7 @@ class KernelConnection:
             if seconds == MAX_PROBE_SECONDS and self.readiness.has_hung_up:
                 raise ConnectionError(self.kernel_id)
             if await self._answers():
-                await self._channels.wait_for_input(STDIN_SECONDS)
-                return
+                return await self._channels.wait_for_input(STDIN_SECONDS)
             self._probe()
             await self.readiness.wait(seconds)
             seconds = min(2 * seconds, MAX_PROBE_SECONDS)
@@ -182,6 +181,10 @@ class KernelConnection:
     def owns_kernel(self) -> bool:
         """Whether the server has started the kernel's process."""
         return self._kernel.owns_kernel
+
+    async def wait_started(self) -> None:
+        """Wait while Jupyter starts the kernel or shuts it down, where it knows."""
+        await self._kernel.wait_started()
 
     @property
     def is_used(self) -> bool:
@@ -342,6 +345,6 @@ class KernelConnection:
     def _reply_input(self, run: Run, request: Message, text: str) -> None:
         # The run may have been interrupted meanwhile.
         if not run.status:
-            session = self._channels.session
-            reply = session.msg("input_reply", {"value": text}, parent=request)
+            content = {"value": text}
+            reply = self._channels.session.msg("input_reply", content, parent=request)
             self._channels.send("stdin", reply)

@@ -116,6 +116,9 @@ class RemoteKernel:
         self._manager.parent.remove_kernel(self._manager.kernel_id)
         return False
 
+    async def wait_started(self) -> None:
+        """Only the gateway knows."""
+
     def open_channels(
         self, handlers: Mapping[Channel, MessageHandler], on_disconnect: Callable[[], None]
     ) -> GatewayChannels:

@@ -315,8 +315,11 @@ class Kernels:
 
     async def _send_interrupt(self, connection: KernelConnection) -> None:
         if connection.owns_kernel:
-            with reaching(self._manager):
-                await ensure_async(self._manager.interrupt_kernel(connection.kernel_id))
+            # Jupyter refuses it as long.
+            await connection.wait_started()
+            if connection.kernel_id in self._manager:
+                with reaching(self._manager):
+                    await ensure_async(self._manager.interrupt_kernel(connection.kernel_id))
         else:
             # Whether it has landed is seen by what runs.
             with suppress(TimeoutError):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import zmq
-from anyio import Event, fail_after, to_thread
+from anyio import Event, fail_after, move_on_after, to_thread
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.session import Session
 
@@ -65,3 +67,15 @@ async def test_a_message_that_is_not_signed_with_the_key_is_dropped(
     channels.close()
     assert heard == ["the kernel"]
     assert "Bad message of a kernel (shell)" in caplog.text
+
+
+async def test_waiting_for_a_kernel_neither_ends_its_start_nor_fails_with_it() -> None:
+    start = asyncio.get_running_loop().create_future()
+    manager = SimpleNamespace(ready=start)
+    kernel = LocalKernel(manager, None, logging.getLogger())  # type: ignore[arg-type]
+    with move_on_after(0) as patience:
+        await kernel.wait_started()
+    assert patience.cancelled_caught and not start.done()
+    start.set_exception(RuntimeError("no such program"))
+    await kernel.wait_started()
+    assert start.exception() is not None
