@@ -12,6 +12,7 @@ from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 
+from . import worker_threads
 from .attendance import Attendance
 from .audit import Audit
 from .checkpoint_store import CheckpointStore
@@ -38,7 +39,7 @@ from .readings import Readings
 from .records import Records
 from .room import NotebookRooms
 from .settings import Settings
-from .stopping import end_worker_threads, stop_in_order
+from .stopping import stop_in_order
 from .tasks import Tasks
 from .text_rooms import TextRooms
 from .transport import Transport
@@ -158,6 +159,7 @@ class MCPExtension(Settings, ExtensionApp):
         if not self._is_set_up:
             return
         await self._tasks.start()
+        self._tasks.spawn(worker_threads.own, "root")
         self._tasks.spawn(self._report_activity, "activity")
         self._tasks.spawn(self._presence.keep_shown, "presence")
         self._tasks.spawn(Keeper(self._kernels, self.log).run, "keeper")
@@ -175,7 +177,7 @@ class MCPExtension(Settings, ExtensionApp):
         await self._collaboration.close()
         self._kernels.close()
         self._environments.close()
-        end_worker_threads()
+        worker_threads.end()
 
     def current_activity(self) -> int | None:
         """The number of unfinished runs, which keeps an idle server from stopping itself."""

@@ -139,13 +139,16 @@ class Presence:
         """Tell who is there again and again, and take away who is not, until cancelled."""
         while True:
             await sleep(RENEW_SECONDS)
-            for seat in [*self._seats.values()]:
-                if seat.is_taken and self._reaches(seat.document):
-                    self._tell(seat)
-                else:
-                    self._stand_up(seat)
+            self._renew()
 
     # Inside
+
+    def _renew(self) -> None:
+        for seat in [*self._seats.values()]:
+            if seat.is_taken and self._reaches(seat.document):
+                self._tell(seat)
+            else:
+                self._stand_up(seat)
 
     def _sit_down(self, agent: Agent, document: NotebookDocument) -> _Seat:
         assert document.awareness is not None

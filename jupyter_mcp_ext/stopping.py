@@ -6,7 +6,6 @@ import signal
 import threading
 from typing import Any
 
-from anyio._backends._asyncio import WorkerThread
 from jupyter_server.serverapp import ServerApp
 
 
@@ -27,14 +26,3 @@ def stop_in_order(serverapp: ServerApp) -> None:
         serverapp.stop(from_signal=True)
 
     signal.signal(signal.SIGINT, stop)
-
-
-def end_worker_threads() -> None:
-    """Let the worker threads end once they have done what they were given.
-
-    AnyIO ends each with the task that was the first to use it. Where that is a websocket's, which
-    is still open when the event loop stops, the process would wait for the thread for ever.
-    """
-    for thread in threading.enumerate():
-        if isinstance(thread, WorkerThread):
-            thread.stop()

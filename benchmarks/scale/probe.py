@@ -8,6 +8,7 @@ import ctypes
 import gc
 import io
 import pstats
+import sys
 from collections import Counter
 from time import thread_time
 from typing import Any
@@ -31,19 +32,44 @@ _profiles: list[cProfile.Profile] = []
 
 
 def facts(settings: dict[str, Any]) -> dict[str, Any]:
-    """`loop` is in seconds of the loop's thread, `queue` are updates that no store has yet."""
+    """`loop` is in seconds of the loop's thread, `queue` are updates that no store has yet.
+
+    `rss` is in bytes; of these, `malloc` are in use outside of Python's own memory, in which
+    `blocks` are: what was freed stays with the process, to be used again.
+    """
     seconds = thread_time()
     process = psutil.Process()
     rooms = settings["jupyter_server_ydoc"].ywebsocket_server.rooms
     return {
         "loop": seconds,
         "rss": process.memory_info().rss,
+        "malloc": _in_use(),
+        "blocks": sys.getallocatedblocks(),
         "descriptors": process.num_fds(),
         "threads": process.num_threads(),
         "tasks": len(asyncio.all_tasks()),
         "rooms": len(rooms),
         "queue": sum(map(_waiting, rooms.values())),
     }
+
+
+class MallocInfo(ctypes.Structure):
+    """The `mallinfo2` of the GNU C library."""
+
+    _fields_ = (
+        *((name, ctypes.c_size_t) for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd")),
+        *((name, ctypes.c_size_t) for name in ("usmblks", "fsmblks", "uordblks", "fordblks")),
+        ("keepcost", ctypes.c_size_t),
+    )
+
+
+def _in_use() -> int:
+    """0 where the C library does not tell."""
+    if (info := getattr(ctypes.CDLL(None), "mallinfo2", None)) is None:
+        return 0
+    info.restype = MallocInfo
+    told = info()
+    return int(told.uordblks + told.hblkhd)
 
 
 def trimmed(settings: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from jupyter_mcp_ext.presence import RENEW_SECONDS
 from tests.server import Server, run_server
 
 PROBED = "--ServerApp.jpserver_extensions=benchmarks.scale.probe=True"
@@ -33,8 +34,9 @@ async def facts(server: Server) -> dict[str, Any]:
 
 
 async def until_given_back(server: Server) -> dict[str, Any]:
-    """What the server holds once nothing waits for its store and no room is left."""
+    """What the server holds once nothing waits for its store, no room is left, nobody is shown."""
     with anyio.move_on_after(QUIET_SECONDS):
         while (now := await facts(server))["queue"] or now["rooms"]:  # noqa: ASYNC110
             await anyio.sleep(0.2)  # Another process tells of no event.
-    return now
+    await anyio.sleep(RENEW_SECONDS + 1)
+    return await facts(server)

@@ -22,6 +22,9 @@ from tests.wire import Wire
 from .probing import facts, until_given_back
 
 NOTEBOOKS, LARGE, SESSIONS, WORKERS = 50, 10_000, 200, 4
+EACH = 3
+"""In how many notebooks each session works."""
+
 RUN_IN = 5
 """In how many notebooks something is run: each has a kernel."""
 
@@ -34,6 +37,7 @@ class Crowd:
     def __init__(self, server: Server, calls: int, seed: int) -> None:
         self.server, self.calls, self.random = server, calls, Random(seed)
         self.sessions: list[Wire] = []
+        self.places: dict[Wire, list[str]] = {}
         self.paths: list[str] = []
         self.seconds: list[float] = []
         self.done: Counter[str] = Counter()
@@ -46,6 +50,7 @@ class Crowd:
             wire = Wire(http, self.server.mcp_url, HANDSHAKE, self.server.token)
             await wire.open()
             self.sessions.append(wire)
+            self.places[wire] = self.random.sample(self.paths, EACH)
         for path in self.paths:
             await self.sessions[0].result("read_cell", notebook=path, cell=0)
 
@@ -71,7 +76,8 @@ class Crowd:
 
     async def _let_work(self) -> None:
         while len(self.seconds) < self.calls:
-            wire, path = self.random.choice(self.sessions), self.random.choice(self.paths)
+            wire = self.random.choice(self.sessions)
+            path = self.random.choice(self.places[wire])
             for tool, arguments in self._calls(path):
                 started = perf_counter()
                 result = await wire.result(tool, notebook=path, **arguments)
@@ -127,6 +133,10 @@ async def measure_work(server: Server, calls: int, seed: int) -> None:
     rows["trimmed"] = trimmed
     for name, row in rows.items():
         print(f"{name:8} {row['rss'] / 1e6:6.0f} MB  " + _held(row))
+    for name, row in (("before", before), ("after", trimmed)):
+        print(
+            f"in use {name}: malloc {row['malloc'] / 1e6:.0f} MB, Python {row['blocks']:,} blocks"
+        )
     print(f"kernels left: {_kernels(server)}")
 
 

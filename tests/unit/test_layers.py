@@ -16,7 +16,7 @@ LAYERS = [
     {"page"},
     {"handlers", "server", "clients"},
     {"oauth"},
-    {"transport", "resources", "subscriptions", "hub", "entrance", "stopping"},
+    {"transport", "resources", "subscriptions", "hub", "entrance", "stopping", "worker_threads"},
     {"boundary"},
     {"tools"},
     {"consent"},

@@ -1,0 +1,35 @@
+"""AnyIO's worker threads in Jupyter's event loop, which AnyIO has not started.
+
+AnyIO ends each thread with the task at the root of the loop, for which it looks through all tasks
+at each use of a thread. Jupyter's loop has none, so each use takes longer the more tasks there are,
+and threads live as long as whichever task was the first to use them, such as a browser's websocket.
+
+AnyIO has no public way to name the root. With a later AnyIO that has other names only time is lost,
+and a server that stops may wait for its browsers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from anyio import sleep_forever
+from anyio._backends import _asyncio as backend
+
+
+async def own() -> None:
+    """Be the root of the loop, until cancelled. See decision 0016."""
+    if (root := getattr(backend, "_root_task", None)) is not None:
+        root.set(asyncio.current_task())
+    await sleep_forever()
+
+
+def end() -> None:
+    """Let all end once they have done what they were given, whoever was the first to use them.
+
+    The process would otherwise wait for them for ever.
+    """
+    kind = getattr(backend, "WorkerThread", ())
+    for thread in threading.enumerate():
+        if isinstance(thread, kind):
+            thread.stop()
