@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,7 +43,7 @@ class _Keeper:
 class _Lease:
     room: DocumentRoom
     document: NotebookDocument
-    stop_autosave: Callable[[], None]
+    autosave: Autosave
     keeper: _Keeper = field(default_factory=_Keeper)
     users: int = 0
 
@@ -199,7 +199,7 @@ class NotebookRooms:
         leases = list(self._leases.values())
         for lease in leases:
             # What starts its tasks ends next, and people may go on typing.
-            lease.stop_autosave()
+            lease.autosave.stop()
         with move_on_after(CLOSE_GRACE_SECONDS):
             for lease in leases:
                 await save_pending(lease.room, is_wanted=not _has_guests(lease.room))
@@ -241,8 +241,8 @@ class NotebookRooms:
                 room._document, room._file.path, partial(settled, room), writers.current
             )
             document.file_id = room._file.file_id
-            stop = document.on_change(Autosave(room, self._spawn).note_change)
-            lease = self._leases[room_id] = _Lease(room, document, stop)
+            autosave = Autosave(room, self._spawn, document.on_change)
+            lease = self._leases[room_id] = _Lease(room, document, autosave)
         return lease
 
     @contextmanager
@@ -283,6 +283,7 @@ class NotebookRooms:
         for room_id, lease in list(self._leases.items()):
             if not self._is_live(lease):
                 del self._leases[room_id]
+                lease.autosave.stop()
                 lease.document.close()
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 
-from anyio import sleep
+from anyio import Event, move_on_after
 from jupyter_server_ydoc.rooms import DocumentRoom
 
 from .starts import Spawn
+
+OnChange = Callable[[Callable[[set[str] | None], None]], Callable[[], None]]
+"""See `NotebookDocument.on_change`."""
 
 SAVE_INTERVAL_SECONDS = 5.0
 """How long after a change a document is saved that does not cease to change."""
@@ -46,21 +50,29 @@ class Autosave:
     who types or a busy agent may not make for long.
     """
 
-    def __init__(self, room: DocumentRoom, spawn: Spawn) -> None:
+    def __init__(self, room: DocumentRoom, spawn: Spawn, on_change: OnChange) -> None:
         self._room = room
         self._spawn = spawn
         self._is_due = False
+        self._stopped = Event()
         self._least_pause = max(SAVE_INTERVAL_SECONDS, room._save_delay or 0)
         self._pause = self._least_pause
+        self._stop_listening = on_change(self._note_change)
 
-    def note_change(self, cell_ids: set[str] | None) -> None:
-        """The document has changed."""
+    def stop(self) -> None:
+        """Save no more; may be called again."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            self._stop_listening()
+
+    def _note_change(self, cell_ids: set[str] | None) -> None:
         if not self._is_due:
             self._is_due = True
             self._spawn(self._save_soon)
 
     async def _save_soon(self) -> None:
-        await sleep(self._pause)
+        with move_on_after(self._pause):
+            return await self._stopped.wait()
         self._is_due = False
         started = monotonic()
         await save_pending(self._room)

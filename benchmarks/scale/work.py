@@ -30,6 +30,10 @@ RUN_IN = 5
 
 SLICE = 1_000
 
+BYTES = ("rss", "malloc")
+HELD = (*BYTES, "blocks", "descriptors", "tasks", "queue")
+"""What is told of the server; see `probe.facts`."""
+
 
 class Crowd:
     """Sessions that work in notebooks; each notebook keeps its number of cells."""
@@ -70,8 +74,7 @@ class Crowd:
     async def _watch(self) -> None:
         while len(self.seconds) < self.calls:
             now = await facts(self.server)
-            self.peak |= Counter({name: now[name] for name in ("rss", "tasks", "queue")})
-            self.peak |= Counter(descriptors=now["descriptors"])
+            self.peak |= Counter({name: now[name] for name in HELD})
             await anyio.sleep(0.5)
 
     async def _let_work(self) -> None:
@@ -122,26 +125,22 @@ async def measure_work(server: Server, calls: int, seed: int) -> None:
         worked = await facts(server)
         await crowd.leave()
     after = await until_given_back(server)
-    trimmed = await server.get("probe/trimmed")
     told = ", ".join(f"{tool} {number:,}" for tool, number in crowd.done.most_common())
     print(f"{len(crowd.seconds):,} calls in {seconds:.0f} s: {told}")
     size = min(SLICE, len(crowd.seconds) // 2)
     for name, part in (("first", crowd.seconds[:size]), ("last", crowd.seconds[-size:])):
         p95 = quantiles(part, n=20)[-1] * 1000
         print(f"{name} {size:,}: median {median(part) * 1000:.1f} ms, 95 % below {p95:.1f} ms")
-    rows = {"before": before, "opened": came, "peak": crowd.peak, "worked": worked, "after": after}
-    rows["trimmed"] = trimmed
+    rows = {"before": before, "opened": came, "worked": worked, "after": after}
+    rows |= {"peak": crowd.peak, "trimmed": await server.get("probe/trimmed")}
     for name, row in rows.items():
-        print(f"{name:8} {row['rss'] / 1e6:6.0f} MB  " + _held(row))
-    for name, row in (("before", before), ("after", trimmed)):
-        print(
-            f"in use {name}: malloc {row['malloc'] / 1e6:.0f} MB, Python {row['blocks']:,} blocks"
-        )
+        print(f"{name:8} {_held(row)}")
     print(f"kernels left: {_kernels(server)}")
 
 
 def _held(row: Mapping[str, int]) -> str:
-    return "  ".join(f"{what} {row[what]}" for what in ("descriptors", "tasks", "queue"))
+    told = "  ".join(f"{what} {row[what]:,}" for what in HELD if what not in BYTES)
+    return "  ".join([*(f"{what} {row[what] / 1e6:.0f} MB" for what in BYTES), told])
 
 
 def _kernels(server: Server) -> int:
