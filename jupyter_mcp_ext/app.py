@@ -68,7 +68,7 @@ class MCPExtension(Settings, ExtensionApp):
             )
         self._is_set_up = True
         self._settings = self.serverapp.web_app.settings
-        self._tasks = Tasks(self.log)
+        self._root, self._tasks = Tasks(self.log), Tasks(self.log)
         self._build_kernels(self._settings)
         self._build_notebooks(self._settings, Path(self.serverapp.data_dir) / self.name)
         self._executions = Executions(self.max_document_output_bytes)
@@ -158,8 +158,9 @@ class MCPExtension(Settings, ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         if not self._is_set_up:
             return
+        await self._root.start()
+        self._root.spawn(worker_threads.own, "root")
         await self._tasks.start()
-        self._tasks.spawn(worker_threads.own, "root")
         self._tasks.spawn(self._report_activity, "activity")
         self._tasks.spawn(self._presence.keep_shown, "presence")
         self._tasks.spawn(Keeper(self._kernels, self.log).run, "keeper")
@@ -169,15 +170,19 @@ class MCPExtension(Settings, ExtensionApp):
     async def stop_extension(self) -> None:
         if not self._is_set_up:
             return
-        self._presence.stop()
-        self._executor.stop()
-        await self._transport.stop()
-        await self._rooms.close()
-        await self._tasks.stop()
-        await self._collaboration.close()
-        self._kernels.close()
-        self._environments.close()
-        worker_threads.end()
+        try:
+            self._presence.stop()
+            self._executor.stop()
+            await self._transport.stop()
+            await self._rooms.close()
+            await self._tasks.stop()
+            await self._collaboration.close()
+        finally:
+            # The server would wait for what is left of these.
+            self._kernels.close()
+            self._environments.close()
+            await self._root.stop()
+            worker_threads.end()
 
     def current_activity(self) -> int | None:
         """The number of unfinished runs, which keeps an idle server from stopping itself."""

@@ -69,7 +69,7 @@ class Kernel(Protocol):
     def start(self) -> object: ...
     def note_restart(self) -> None: ...
     async def is_alive(self) -> bool: ...
-    async def wait_started(self) -> None: ...
+    async def wait_started(self) -> bool: ...
     def open_channels(
         self, handlers: Mapping[Channel, MessageHandler], on_disconnect: Callable[[], None]
     ) -> Channels: ...
@@ -104,9 +104,13 @@ class LocalKernel:
     async def is_alive(self) -> bool:
         return not self.owns_kernel or bool(await ensure_async(self._manager.is_alive()))
 
-    async def wait_started(self) -> None:
-        # Others wait for the future too: it must not end with us, or fail for us.
-        await asyncio.wait([self._manager.ready])
+    async def wait_started(self) -> bool:
+        is_pending = not self._manager.ready.done()
+        # Jupyter makes one future for the end of the old process and one for the new one. Others
+        # wait for them too: they must not end with us, or fail for us.
+        while not self._manager.ready.done():
+            await asyncio.wait([self._manager.ready])
+        return is_pending
 
     def open_channels(
         self, handlers: Mapping[Channel, MessageHandler], on_disconnect: Callable[[], None]

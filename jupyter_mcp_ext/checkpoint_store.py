@@ -24,10 +24,10 @@ MAX_PER_NOTEBOOK = 20
 """How many checkpoints of a notebook are kept: the oldest goes, automatic ones first."""
 
 MAX_TOTAL_BYTES = 200_000_000
-"""How many bytes all checkpoints of all notebooks have on disk, or a little more: see `COUNTED`."""
+"""How many bytes all checkpoints of all notebooks have on disk, or `UNCOUNTED_BYTES` more."""
 
-COUNTED = 20
-"""All are counted again after a twentieth of the bound was added: there may be thousands."""
+UNCOUNTED_BYTES = MAX_TOTAL_BYTES // 20
+"""How many may be added until all are counted again: there may be thousands of files."""
 
 COMPRESSION = 1
 """The fastest level; text of notebooks becomes about a tenth by it."""
@@ -62,7 +62,7 @@ class CheckpointStore:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._uncounted: float = MAX_TOTAL_BYTES
+        self._uncounted = MAX_TOTAL_BYTES
 
     def add(
         self, file_id: str, cells: Sequence[Cell], name: str, by: str, *, is_automatic: bool
@@ -137,7 +137,7 @@ class CheckpointStore:
         for path in others[: max(0, len(others) + 1 - MAX_PER_NOTEBOOK)]:
             path.unlink(missing_ok=True)
         self._uncounted += _size(newest)
-        if self._uncounted > MAX_TOTAL_BYTES / COUNTED:
+        if self._uncounted > UNCOUNTED_BYTES:
             self._uncounted = 0
             self._make_room_for_all(newest)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from weakref import WeakSet
 
 from anyio import Lock, move_on_after
 from jupyter_server_ydoc.app import YDocExtension
@@ -30,6 +31,7 @@ class Collaboration:
         self._settings = settings
         self._first_join = Lock()
         self._has_joined = False
+        self._observed: WeakSet[DocumentRoom] = WeakSet()
 
     @property
     def rooms(self) -> dict[str, Any]:
@@ -80,10 +82,16 @@ class Collaboration:
             return joined
 
     async def initialize(self, room: DocumentRoom) -> None:
-        """Load what the room is for, unless that was done."""
-        async with self.lock(room):
-            await room.initialize()
-        await observed(room)
+        """Load what the room is for, unless that was done, and wait until it stores changes.
+
+        Those made earlier are missing in the store, as is what `store_own` stores.
+        """
+        if room not in self._observed:
+            async with self.lock(room):
+                await room.initialize()
+                await room.ydoc_observed.wait()
+                await store_own(room)
+                self._observed.add(room)
 
     def lock(self, room: DocumentRoom) -> Any:
         """Held by whoever loads or frees a room."""
@@ -103,8 +111,8 @@ class Collaboration:
         """Wait until all rooms have ended, for some time.
 
         That takes longer than jupyter-collaboration waits where many have much to write, and a call
-        may have opened one after it had stopped. The process would wait for ever for the worker
-        threads of a room that has not ended when the event loop stops.
+        may have opened one after it had stopped. What a room has not stored when the event loop
+        stops is lost.
         """
         server = getattr(self._settings.get("jupyter_server_ydoc"), "ywebsocket_server", None)
         if server is None or not server.started.is_set():
@@ -128,11 +136,7 @@ class Collaboration:
                     await room.stop()
                 await close_store(room.ystore)
             raise
-        room = rooms[room_id]
-        await observed(room)
-        if rooms.get(room_id) is not room:  # It was freed meanwhile.
-            return await self._join(path, room_id)
-        return room, is_new
+        return rooms[room_id], is_new
 
     @property
     def _extension(self) -> YDocExtension:
@@ -167,17 +171,6 @@ def loading(path: str, refusal: type[NotANotebook | FileRefused]) -> Iterator[No
         if not is_failure(error):
             raise
         raise refusal(path, reason_of(error)) from error
-
-
-async def observed(room: DocumentRoom) -> None:
-    """Wait until a loaded room stores and passes on what is changed, which it begins a turn later.
-
-    What is changed before then is missing in the store, as is what `store_own` stores.
-    """
-    if room.ready:
-        if not room.ydoc_observed.is_set():
-            await room.ydoc_observed.wait()
-        await store_own(room)
 
 
 async def settled(room: DocumentRoom) -> None:

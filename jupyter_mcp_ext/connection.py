@@ -182,9 +182,9 @@ class KernelConnection:
         """Whether the server has started the kernel's process."""
         return self._kernel.owns_kernel
 
-    async def wait_started(self) -> None:
-        """Wait while Jupyter starts the kernel or shuts it down, where it knows."""
-        await self._kernel.wait_started()
+    async def wait_started(self) -> bool:
+        """Wait while Jupyter shuts the kernel down or starts it, both to restart it; did it?"""
+        return await self._kernel.wait_started()
 
     @property
     def is_used(self) -> bool:

@@ -116,8 +116,8 @@ class RemoteKernel:
         self._manager.parent.remove_kernel(self._manager.kernel_id)
         return False
 
-    async def wait_started(self) -> None:
-        """Only the gateway knows."""
+    async def wait_started(self) -> bool:
+        return False  # Only the gateway knows.
 
     def open_channels(
         self, handlers: Mapping[Channel, MessageHandler], on_disconnect: Callable[[], None]

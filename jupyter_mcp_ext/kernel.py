@@ -61,6 +61,7 @@ class Kernels:
         self._start_timeout = start_timeout
         self._starts = Starts(spawn)
         self._named_starts = Starts(spawn)
+        self._restarts = Starts(spawn)
         self._inventory = KernelInventory(settings, external, self._named_starts.keys)
         self._losses = Losses()
         self._records = records
@@ -221,8 +222,9 @@ class Kernels:
             Unavailable: another program owns the kernel.
         """
         _check_owned(connection)
-        with reaching(self._manager):
-            await ensure_async(self._manager.restart_kernel(connection.kernel_id))
+        await self._restarts.join(
+            connection.kernel_id, partial(self._restart, connection.kernel_id)
+        )
         await connection.note_restart()
         await self.connections.wait_ready(connection)
 
@@ -300,6 +302,11 @@ class Kernels:
         self._losses.forget(name)
         return kernel_id
 
+    async def _restart(self, kernel_id: str) -> str:
+        with reaching(self._manager):
+            await ensure_async(self._manager.restart_kernel(kernel_id))
+        return kernel_id
+
     async def _raise_gone(self, kernel: str) -> None:
         loss, record = self._losses.get(kernel), await self._records.get(kernel)
         if loss or record.runs:
@@ -315,9 +322,8 @@ class Kernels:
 
     async def _send_interrupt(self, connection: KernelConnection) -> None:
         if connection.owns_kernel:
-            # Jupyter refuses it as long.
-            await connection.wait_started()
-            if connection.kernel_id in self._manager:
+            # What ran has ended with its process, and a new one dies of a signal while it starts.
+            if not await connection.wait_started() and connection.kernel_id in self._manager:
                 with reaching(self._manager):
                     await ensure_async(self._manager.interrupt_kernel(connection.kernel_id))
         else:

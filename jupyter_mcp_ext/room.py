@@ -46,6 +46,8 @@ class _Lease:
     autosave: Autosave
     keeper: _Keeper = field(default_factory=_Keeper)
     users: int = 0
+    is_new: bool = False
+    """Whether nobody was in the room before us, and its cells have not been looked at yet."""
 
 
 class NotebookRooms:
@@ -80,9 +82,11 @@ class NotebookRooms:
         model = await self._contents.notebook(path)
         lease = await self._acquire(model["path"])
         with self._releasing(lease):
-            if not lease.room.ready:
-                with loading(model["path"], NotANotebook):
-                    await self._collaboration.initialize(lease.room)
+            with loading(model["path"], NotANotebook):
+                await self._collaboration.initialize(lease.room)
+            if lease.is_new:
+                lease.is_new = False
+                lease.document.end_stale_runs()
             # A notebook that was renamed keeps its room.
             lease.document.path = model["path"]
             lease.document.is_writable = bool(model["writable"])
@@ -214,8 +218,7 @@ class NotebookRooms:
         if lease is None:
             room, is_new = await self._collaboration.join(path, room_id)
             lease = self._lease(room_id, room)
-            if is_new:
-                lease.document.end_stale_runs()
+            lease.is_new |= is_new
         # Nothing is awaited between joining and here, or the room could be freed meanwhile.
         self._notices.follow(room_id)
         self._use(lease)
@@ -269,7 +272,8 @@ class NotebookRooms:
                 await drain(lease.room.ystore)
                 # The keeper is gone where there was a guest when this was last tried.
                 if self._is_live(lease) and not _has_guests(lease.room):
-                    lease.room.clients.discard(lease.keeper)
+                    if lease.room.cleaner is not asyncio.current_task():
+                        lease.room.cleaner.cancel()  # Of a person who left just now.
                     await self._collaboration.delete(lease.room)
                     self._forget_dead()
         finally:

@@ -12,7 +12,7 @@ Spawn = Callable[[Callable[[], Awaitable[None]]], None]
 
 class Starts:
     """Runs each start once for all who wait for it, to its end: cut off in the middle, it would
-    leave a kernel that nobody knows."""
+    leave a kernel that nobody knows, or that never comes back."""
 
     def __init__(self, spawn: Spawn) -> None:
         self._spawn = spawn

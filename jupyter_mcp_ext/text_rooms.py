@@ -41,6 +41,8 @@ class TextRooms:
         room = rooms[TEXT]
         with loading(path, FileRefused):
             await self._collaboration.initialize(room)
+        if self._collaboration.rooms_of(path).get(TEXT) is not room:  # It was freed meanwhile.
+            return await self.find(path)
         return LiveText(room)
 
     def is_live(self, path: str) -> bool:

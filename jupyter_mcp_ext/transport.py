@@ -85,14 +85,13 @@ class Transport:
         await self._end_requests()
 
     async def _end_requests(self) -> None:
-        # A worker thread ends with the task that was the first to use it. If that is a request
-        # which has not ended when the event loop stops, the process waits for it for ever.
-        if requests := {*self._requests}:
-            await asyncio.wait(requests, timeout=STOP_SECONDS)
-        for request in requests:
-            request.cancel()
-        if requests:
-            await asyncio.wait(requests, timeout=STOP_SECONDS)
+        # One that is open when the event loop stops would be broken off anywhere.
+        if self._requests:
+            await asyncio.wait({*self._requests}, timeout=STOP_SECONDS)
+        if late := {*self._requests}:
+            for request in late:
+                request.cancel()
+            await asyncio.wait(late, timeout=STOP_SECONDS)
 
     async def _start(self) -> ASGIApp:
         manager = await to_thread.run_sync(self._new_manager)

@@ -19,9 +19,14 @@ from anyio._backends import _asyncio as backend
 
 async def own() -> None:
     """Be the root of the loop, until cancelled. See decision 0016."""
-    if (root := getattr(backend, "_root_task", None)) is not None:
-        root.set(asyncio.current_task())
-    await sleep_forever()
+    root = getattr(backend, "_root_task", None)
+    if root is None:
+        return
+    root.set(asyncio.current_task())
+    try:
+        await sleep_forever()
+    finally:
+        root.set(None)  # It would keep the loop in memory.
 
 
 def end() -> None:
@@ -29,7 +34,7 @@ def end() -> None:
 
     The process would otherwise wait for them for ever.
     """
-    kind = getattr(backend, "WorkerThread", ())
+    kind, loop = getattr(backend, "WorkerThread", ()), asyncio.get_running_loop()
     for thread in threading.enumerate():
-        if isinstance(thread, kind):
+        if isinstance(thread, kind) and thread.loop is loop and not thread.stopping:
             thread.stop()

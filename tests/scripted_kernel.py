@@ -55,7 +55,8 @@ class ScriptedKernel:
     async def is_alive(self) -> bool:
         return True
 
-    async def wait_started(self) -> None: ...
+    async def wait_started(self) -> bool:
+        return False
 
     async def wait_for_input(self, seconds: float) -> None: ...
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from sqlite3 import connect
 from typing import Any
 from uuid import uuid4
 
@@ -134,6 +136,22 @@ async def test_an_open_file_is_read_as_it_is_typed(
             while "# typing" not in (answer := await is_read()):
                 pass
     assert answer.startswith(f"{script}, 4 lines, open live\n")
+
+
+async def test_reading_an_open_file_does_not_make_the_store_of_changes_grow(
+    author: Agent, served: Server, script: str
+) -> None:
+    def stored() -> int:
+        with closing(connect(store)) as database:
+            return int(database.execute("SELECT count(*) FROM yupdates").fetchone()[0])
+
+    async with join_text(served, script):
+        await author.tell("read_file", path=script)
+        [store] = served.root.parent.rglob(".jupyter_ystore.db")
+        before = stored()
+        await author.tell("read_file", path=script)
+        await author.tell("read_file", path=script)
+        assert stored() == before > 0
 
 
 async def test_an_edit_leaves_what_a_person_types_at_the_same_time(

@@ -77,5 +77,21 @@ async def test_waiting_for_a_kernel_neither_ends_its_start_nor_fails_with_it() -
         await kernel.wait_started()
     assert patience.cancelled_caught and not start.done()
     start.set_exception(RuntimeError("no such program"))
-    await kernel.wait_started()
     assert start.exception() is not None
+    assert not await kernel.wait_started()
+
+
+async def test_waiting_for_a_restart_lasts_until_the_new_process_is_there() -> None:
+    loop = asyncio.get_running_loop()
+    end, start = loop.create_future(), loop.create_future()
+    manager = SimpleNamespace(ready=end)
+    kernel = LocalKernel(manager, None, logging.getLogger())  # type: ignore[arg-type]
+    waiting = asyncio.create_task(kernel.wait_started())
+    await asyncio.sleep(0)
+    end.set_result(None)
+    manager.ready = start
+    with move_on_after(0.05):
+        await asyncio.shield(waiting)
+    assert not waiting.done()
+    start.set_exception(RuntimeError("no such program"))
+    assert await waiting and start.exception() is not None
