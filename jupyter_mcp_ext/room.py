@@ -272,7 +272,8 @@ class NotebookRooms:
                 await drain(lease.room.ystore)
                 # The keeper is gone where there was a guest when this was last tried.
                 if self._is_live(lease) and not _has_guests(lease.room):
-                    if lease.room.cleaner is not asyncio.current_task():
+                    lease.room.clients.discard(lease.keeper)
+                    if lease.room.cleaner not in (None, asyncio.current_task()):
                         lease.room.cleaner.cancel()  # Of a person who left just now.
                     await self._collaboration.delete(lease.room)
                     self._forget_dead()

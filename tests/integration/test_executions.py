@@ -306,7 +306,7 @@ async def test_runs_around_a_persons_restart_are_told_as_they_were(
 async def test_a_restart_recovers_a_kernel_that_ignores_interrupts_and_its_queue(
     agent: Agent, notebook: str
 ) -> None:
-    await agent.tell("open_notebook", notebook=notebook)
+    await agent.execute(notebook, "1")  # The kernel has started.
     deaf = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n" + RUNS_ON
     stuck = await agent.run(notebook, deaf, wait_seconds=0.7)
     waiting = await agent.run(notebook, "print('after')", wait_seconds=0)
