@@ -39,7 +39,7 @@ from .readings import Readings
 from .records import Records
 from .room import NotebookRooms
 from .settings import Settings
-from .stopping import stop_in_order
+from .stopping import forget_failed_starts, stop_in_order
 from .tasks import Tasks
 from .text_rooms import TextRooms
 from .transport import Transport
@@ -179,6 +179,7 @@ class MCPExtension(Settings, ExtensionApp):
             await self._collaboration.close()
         finally:
             # The server would wait for what is left of these.
+            forget_failed_starts(self._settings["kernel_manager"])
             self._kernels.close()
             self._environments.close()
             await self._root.stop()

@@ -1,4 +1,4 @@
-"""Stops the server in order also where SIGINT asks for it, as JupyterHub does."""
+"""Stops the server in order, also where Jupyter would not."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ def stop_in_order(serverapp: ServerApp) -> None:
         serverapp.stop(from_signal=True)
 
     signal.signal(signal.SIGINT, stop)
+
+
+def forget_failed_starts(kernel_manager: object) -> None:
+    """Forget kernels whose start failed, which Jupyter would shut down together with the others.
+
+    They do not exist, which Jupyter finds then, and its stop ends there: the process would go on.
+    """
+    starts = getattr(kernel_manager, "_pending_kernels", {})
+    for kernel_id, start in list(starts.items()):
+        if start.done():
+            del starts[kernel_id]

@@ -350,6 +350,9 @@ async def test_a_kernel_that_never_starts_is_an_error_and_leaves_nothing(
         assert answer.is_error and reasons["gone"] in text(answer)
         assert await server.get("api/sessions") == [] == await server.get("api/kernels")
         assert "status: ok" in await agent.run(path, "1")
+    server.process.terminate()
+    with anyio.fail_after(15):
+        await server.process.wait()
 
 
 SLOW_MANAGER = """
