@@ -98,6 +98,10 @@ def table(costs: Costs) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+LABEL_STEP = 1.25
+"""How many times higher the next label is at least, so that none hides another."""
+
+
 def plot(costs: Costs, file: Path) -> None:
     """A line for each tool, those on one cell in one colour."""
     import matplotlib
@@ -109,9 +113,12 @@ def plot(costs: Costs, file: Path) -> None:
     for name, row in costs.items():
         color = "#4c956c" if name in ONE_CELL else "#c1666b"
         axes.plot(SIZES, [max(row[cells], 0.1) for cells in SIZES], color=color, marker="o", ms=3)
-        if name not in ONE_CELL:
-            axes.annotate(name, (SIZES[-1], max(row[SIZES[-1]], 0.1)), fontsize=7)
-    axes.annotate("tools on one cell", (SIZES[-1], costs["overwrite_cell"][SIZES[-1]]), fontsize=7)
+    labelled = {name: row for name, row in costs.items() if name not in ONE_CELL}
+    labelled["tools on one cell"] = costs["overwrite_cell"]
+    height = 0.0
+    for end, name in sorted((row[SIZES[-1]], name) for name, row in labelled.items()):
+        height = max(end, height * LABEL_STEP)
+        axes.annotate(name, (SIZES[-1], height), fontsize=7)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(SIZES[0] * 0.8, SIZES[-1] * 6)
