@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,6 +13,11 @@ import pytest
 from .agent import HANDSHAKE, STATELESS, Agent, Era, connect_agent
 from .peer import Peer, join_room
 from .server import Server, run_server
+
+
+def pytest_configure() -> None:
+    # A shell lets what it runs in the background ignore it, and servers inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
