@@ -435,7 +435,7 @@ async def test_a_kernel_that_is_interrupted_by_message_stops(
 async def test_a_call_into_c_that_ignores_the_interrupt_is_told(
     agent: Agent, notebook: str
 ) -> None:
-    await agent.tell("open_notebook", notebook=notebook)
+    await agent.execute(notebook, "1")  # The kernel has started.
     deaf = "import collections, itertools\ncollections.deque(itertools.repeat(0, 10**12), maxlen=0)"
     more = {"wait_seconds": 0.7, "on_timeout": "interrupt"}
     answer = await agent.execute(notebook, deaf, **more)
