@@ -436,7 +436,10 @@ async def test_a_call_into_c_that_ignores_the_interrupt_is_told(
     agent: Agent, notebook: str
 ) -> None:
     await agent.execute(notebook, "1")  # The kernel has started.
-    deaf = "import collections, itertools\ncollections.deque(itertools.repeat(0, 10**12), maxlen=0)"
+    # It lets the kernel say that it has begun.
+    deaf = """import collections, itertools, time
+time.sleep(0.2)
+collections.deque(itertools.repeat(0, 10**12), maxlen=0)"""
     more = {"wait_seconds": 0.7, "on_timeout": "interrupt"}
     answer = await agent.execute(notebook, deaf, **more)
     assert "status: running" in answer and "call restart_kernel" in answer
