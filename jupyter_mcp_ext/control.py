@@ -50,6 +50,21 @@ async def is_busy(connection: KernelConnection) -> bool:
     return not await connection.is_free(FREE_SECONDS)
 
 
+async def is_silent(connection: KernelConnection) -> bool:
+    """Whether it neither answers nor is known to run anything.
+
+    So it is while code in C holds the interpreter, which may keep the kernel from saying that it
+    has begun with it.
+    """
+    if connection.activity.running:
+        return False
+    try:
+        await connection.request("kernel_info_request", {}, FREE_SECONDS)
+    except TimeoutError:
+        return not connection.activity.running
+    return False
+
+
 async def subshell_of(connection: KernelConnection) -> str:
     """The id of a sub-shell of ours, in which code runs beside what the kernel runs.
 

@@ -16,7 +16,7 @@ from .agent import Agent
 from .cell import Cell
 from .channels import Message, MessageHandler
 from .connection import KernelConnection
-from .control import is_busy, subshell_of
+from .control import is_busy, is_silent, subshell_of
 from .errors import (
     BrokenOff,
     MCPExtensionError,
@@ -157,7 +157,8 @@ class Executor:
         """Interrupt it if it runs now; withdraw it if it still waits for its turn.
 
         What the kernel itself has queued, behind the run of somebody else, can neither be
-        withdrawn nor interrupted without ending theirs: it stays queued.
+        withdrawn nor interrupted without ending theirs: it stays queued. A kernel that says
+        nothing at all is taken to run it.
 
         Raises:
             InterruptFailed: the kernel does not stop.
@@ -176,8 +177,10 @@ class Executor:
             with move_on_after(START_SECONDS):
                 while execution.status == "queued":
                     await execution.wait_changed()
-            if execution.status == "running":
-                await self._kernels.interrupt(await self._kernels.find(execution.kernel_id))
+            connection = await self._kernels.find(execution.kernel_id)
+            begun = ("queued", "running") if await is_silent(connection) else ("running",)
+            if execution.status in begun:
+                await self._kernels.interrupt(connection)
         await execution.wait(END_SECONDS)
 
     def stop(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,10 +137,13 @@ class Runs:
         """Whether none of them runs or waits."""
         return all(run.status for run in self._runs.values())
 
-    def note_interrupt(self, msg_ids: Iterable[str]) -> None:
-        """A KeyboardInterrupt of these comes from somebody who interrupted the kernel."""
-        for run in filter(None, map(self._runs.get, msg_ids)):
-            run.interrupted = True
+    def note_interrupt(self, msg_ids: Collection[str]) -> None:
+        """A KeyboardInterrupt of these comes from somebody who interrupted the kernel.
+
+        Where none is known to run, that of each which has not ended.
+        """
+        for msg_id, run in self._runs.items():
+            run.interrupted |= msg_id in msg_ids if msg_ids else not run.status
 
     def die(self) -> None:
         """The kernel is gone, and all that ran on it with it."""

@@ -36,6 +36,9 @@ class ScriptedKernel:
         """What its `input()`s were given."""
         self.payload: list[dict[str, Any]] = []
         """What the front end is asked to do at the end of the present run."""
+        self.is_silent = False
+        """Whether it holds back what it has to say, until `speak()`."""
+        self._unsaid: list[tuple[str, dict[str, Any]]] = []
         self._heard = Event()
         self._handlers: Mapping[Any, Callable[[Any], None]] = {}
         self._queue: deque[dict[str, Any]] = deque()
@@ -85,6 +88,13 @@ class ScriptedKernel:
             self._running = None
             self._begin_next()
 
+    def speak(self) -> None:
+        """Say what was held back."""
+        self.is_silent = False
+        unsaid, self._unsaid = self._unsaid, []
+        for channel, message in unsaid:
+            self._handlers[channel](message)
+
     async def hear(self) -> None:
         """Wait until it is sent something."""
         await self._heard.wait()
@@ -108,7 +118,9 @@ class ScriptedKernel:
     def _say(self, channel: str, request: dict[str, Any], kind: str, content: Any) -> None:
         message = self.session.msg(kind, content, parent=request)
         message["header"]["session"] = "the kernel's"
-        self._handlers[channel](message)
+        self._unsaid.append((channel, message))
+        if not self.is_silent:
+            self.speak()
 
     def _take(self, channel: str, message: dict[str, Any]) -> None:
         self._heard.set()

@@ -39,6 +39,11 @@ NEXT_CALL = {
     "running": "It goes on. get_execution({id!r}) waits on; interrupt_kernel stops it.",
     "kernel_died": "The kernel died; its variables are lost. The next run starts it anew.",
 }
+NOT_HEARD_OF = (
+    "It was sent to the kernel, which has not said that it has begun: another run may come first, "
+    "or the code lets it say nothing. get_execution({id!r}) waits on; interrupt_kernel stops what "
+    "runs."
+)
 WAITS_FOR_INPUT = (
     "It waits for input(): {prompt!r}. get_execution({id!r}) asks the person for it where the MCP "
     "client can; interrupt_kernel stops it."
@@ -229,6 +234,8 @@ def _run(execution: Execution) -> render.RunSection:
     if execution.prompt is not None:
         prompt = printable(execution.prompt.text[:MAX_PROMPT_CHARS])
         lines.append(WAITS_FOR_INPUT.format(prompt=prompt, id=execution.id))
+    elif execution.status == "queued" and execution.is_submitted:
+        lines.append(NOT_HEARD_OF.format(id=execution.id))
     elif hint := NEXT_CALL.get(execution.status):
         lines.append(hint.format(id=execution.id))
     if any(output.get("ename") == "StdinNotImplementedError" for output in outputs):

@@ -432,17 +432,21 @@ async def test_a_kernel_that_is_interrupted_by_message_stops(
         assert "status: ok" in await agent.run("a.ipynb", "1")
 
 
-async def test_a_call_into_c_that_ignores_the_interrupt_is_told(
-    agent: Agent, notebook: str
-) -> None:
-    await agent.execute(notebook, "1")  # The kernel has started.
-    # It lets the kernel say that it has begun.
-    deaf = """import collections, itertools, time
-time.sleep(0.2)
+DEAF = """import collections, itertools
 collections.deque(itertools.repeat(0, 10**12), maxlen=0)"""
+
+
+@pytest.mark.parametrize(
+    ("begin", "status"), [("import time; time.sleep(0.2)\n", "running"), ("", "queued")]
+)
+async def test_a_call_into_c_that_ignores_the_interrupt_is_told(
+    agent: Agent, notebook: str, begin: str, status: str
+) -> None:
+    """Without letting go of the interpreter, the kernel cannot even say that it has begun."""
+    await agent.execute(notebook, "1")  # The kernel has started.
     more = {"wait_seconds": 0.7, "on_timeout": "interrupt"}
-    answer = await agent.execute(notebook, deaf, **more)
-    assert "status: running" in answer and "call restart_kernel" in answer
+    answer = await agent.execute(notebook, begin + DEAF, **more)
+    assert f"status: {status}" in answer and "call restart_kernel" in answer
     await agent.tell("restart_kernel", notebook=notebook)
     assert "status: ok" in await agent.run(notebook, "1")
 

@@ -503,6 +503,25 @@ async def test_what_the_kernel_has_queued_behind_others_stays_queued(
     assert await ended(queued) == ["ok"]
 
 
+async def test_what_a_silent_kernel_was_sent_is_interrupted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "START_SECONDS", 0.01)
+    monkeypatch.setattr(control, "FREE_SECONDS", 0.01)
+    monkeypatch.setattr(control, "INTERRUPT_GRACE_SECONDS", 0.01)
+    await ended(house.cell("print 1"))
+    house.kernel.is_silent = True
+    silent = house.cell("wait")
+    with fail_after(5):
+        while not silent.is_submitted:
+            await house.kernel.hear()
+    with pytest.raises(InterruptFailed):
+        await house.interrupt(silent)
+    assert silent.status == "queued"
+    house.kernel.speak()
+    assert await ended(silent) == ["interrupted"]
+
+
 async def test_what_begins_while_it_is_interrupted_ends(house: House) -> None:
     await ended(house.cell("print 1"))
     house.kernel.run_by_somebody_else("wait")
