@@ -66,10 +66,11 @@ class Consent:
             NobodyToAsk: the client cannot ask.
             InputRequired: the answer can only come with another call.
         """
-        if not self._is_asked(tool, arguments):
+        asked_for = self._asked_for(tool, arguments)
+        if not asked_for:
             return arguments, None
         if not elicitation.is_possible:
-            raise NobodyToAsk(tool)
+            raise NobodyToAsk(asked_for)
         call, state = (agent.id, tool, arguments), elicitation.state
         asked = self._open.pop(state, None)
         if asked is None or asked[0] != call:
@@ -82,7 +83,7 @@ class Consent:
         try:
             agreed = await elicitation.confirm(question, state, partial(sleep, ANSWER_SECONDS))
         except NotAsked:
-            raise NobodyToAsk(tool) from None
+            raise NobodyToAsk(asked_for) from None
         self._open.pop(state, None)
         if not agreed:
             raise Declined(tool)
@@ -90,13 +91,16 @@ class Consent:
             raise SourceConflict([], ["the cells that the person was asked about"])
         return named, sources
 
-    def _is_asked(self, tool: str, arguments: Arguments) -> bool:
-        done = [others for name, others in COVERS.items() if arguments.get(name)]
-        return not self._tools.isdisjoint({tool}.union(*done))
+    def _asked_for(self, tool: str, arguments: Arguments) -> str:
+        """What the person is asked about, "" if they are not."""
+        if tool in self._tools:
+            return tool
+        covers = [name for name, others in COVERS.items() if self._tools & others]
+        return next((f"{tool} with {name}" for name in covers if arguments.get(name)), "")
 
     async def _named(self, arguments: Arguments) -> tuple[Arguments, str, Sources]:
         """The arguments with the ids of the cells, both in words, and what has to stay the same."""
-        named, words = dict(arguments), dict(arguments)
+        named, words = dict(arguments), _in_words(arguments)
         for name in {"cell", "cells"} & arguments.keys():
             async with self._rooms.open(arguments["notebook"]) as document:
                 ids = (
@@ -110,12 +114,13 @@ class Consent:
                 raise InvalidRequest("These cells have ids that cannot be listed.", "Name one.")
             more = [f"{len(ids) - len(shown)} more"] if len(ids) > len(shown) else []
             room = MAX_VALUE_CHARS // max(len(shown), 1)
-            told = (f"{cell.label} {_cut(cell.source, room)!r}" for cell in shown)
+            told = (f"{cell.label} {_quoted(cell.source, room)}" for cell in shown)
             words[name] = ", ".join([*told, *more])
         sources = await self._sources(named)
         if named.get("rerun"):
-            words["rerun"] = "; ".join(f"{number}: {code}" for number, code in sources.items())
-        return named, _in_words(words), sources
+            code = "; ".join(f"{number}: {code}" for number, code in sources.items())
+            words["rerun"] = _quoted(code, MAX_VALUE_CHARS)
+        return named, printable("; ".join(f"{k}: {v}" for k, v in words.items())), sources
 
     async def _sources(self, named: Arguments) -> Sources:
         if named.get("rerun"):
@@ -139,14 +144,15 @@ def check_agreed(agreed: Sources | None, cells: Sequence[Cell]) -> None:
         raise SourceConflict([], others)
 
 
-def _in_words(arguments: Mapping[str, Any]) -> str:
+def _in_words(arguments: Mapping[str, Any]) -> dict[str, str]:
     """What was said on purpose: no defaults that mean no."""
     told = {name: value for name, value in arguments.items() if value not in (None, "", False)}
-    return printable("; ".join(f"{k}: {_cut(str(v), MAX_VALUE_CHARS)}" for k, v in told.items()))
+    return {name: _quoted(value, MAX_VALUE_CHARS) for name, value in told.items()}
 
 
-def _cut(text: str, limit: int) -> str:
-    """On one line, and what is left out is said."""
-    text = " ".join(text.split())
+def _quoted(value: Any, limit: int) -> str:
+    """On one line, so that no value passes for another one, and what is left out is said."""
+    text = " ".join(str(value).split())
+    shown = repr(text[:limit]) if isinstance(value, str) else text[:limit]
     more = len(text) - limit
-    return f"{text[:limit]}… ({more} more characters)" if more > 0 else text
+    return f"{shown}… ({more} more characters)" if more > 0 else shown

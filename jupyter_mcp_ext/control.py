@@ -71,7 +71,8 @@ async def subshell_of(connection: KernelConnection) -> str:
     Raises:
         NoSubshells: this kernel has none.
     """
-    has_subshells = SUBSHELLS in connection.readiness.info.get("supported_features", [])
+    features = connection.readiness.info.get("supported_features")
+    has_subshells = isinstance(features, list) and SUBSHELLS in features
     async with connection.making_subshell:
         if has_subshells and not connection.subshell:
             with suppress(TimeoutError):

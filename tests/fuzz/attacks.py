@@ -50,6 +50,10 @@ SEARCHES = READS + EDITS
 some_calls = st.lists(st.sampled_from(SEARCHES), min_size=1, max_size=4)
 
 
+HEARD_SECONDS = 10.0
+"""Within which time a peer's changes have arrived."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """`share` of all inputs are of this kind."""
@@ -111,11 +115,11 @@ async def join(target: Target, given: tuple[list[Any], list[tuple[str, dict[str,
 async def peer_is_heard(target: Target, path: str, peer: Peer) -> None:
     from .monitor import document_digest
 
-    for _ in range(20):
-        state = await target.state()
-        if state["documents"].get(path) == document_digest(peer.notebook):
-            break
-        await anyio.sleep(0.005)
+    with anyio.move_on_after(HEARD_SECONDS) as patience:
+        while (await target.state())["documents"].get(path) != document_digest(peer.notebook):
+            await anyio.sleep(0.005)
+    if patience.cancelled_caught:
+        target.note("a peer was not heard", path)
     target.forget_state()
 
 

@@ -52,7 +52,7 @@ async def test_what_the_person_agrees_to_is_done(server: Server, era: Era) -> No
         # Each call is asked for anew.
         assert "0 cells are left" in await agent.tell("delete_cells", **call)
     assert questions == [
-        f"Claude Code wants this in Jupyter: Delete cells (notebook: {path}; cells: [0] {cell}). "
+        f"Claude Code wants this in Jupyter: Delete cells (notebook: {path!r}; cells: [0] {cell}). "
         "Allow it?"
         for cell in ("c0000000 'a = 1'", "c0000001 'b = 2'")
     ]
@@ -75,7 +75,10 @@ async def test_a_client_that_cannot_ask_is_refused(server: Server, era: Era) -> 
     path = with_cells(server, "a = 1")
     async with connect_agent(server.mcp_url, server.token, era) as agent:
         answer = await agent.call("delete_cells", notebook=path, cells="0")
-        assert answer.is_error and "cannot ask" in text(answer)
+        assert answer.is_error and "before delete_cells, and this MCP client cannot" in text(answer)
+        call = {"notebook": path, "cell": 0, "old_text": "1", "new_text": "2", "execute": True}
+        answer = await agent.call("edit_cell", **call)
+        assert answer.is_error and "before edit_cell with execute, and" in text(answer)
         # All else works as ever.
         await agent.tell("edit_cell", notebook=path, cell=0, old_text="1", new_text="2")
         assert "a = 2" in await agent.tell("read_notebook", notebook=path)
@@ -183,6 +186,15 @@ async def test_what_a_question_leaves_out_is_said(server: Server) -> None:
     assert "x = 1 ; yyy" in questions[0] and "more characters)" in questions[0]
 
 
+async def test_no_value_in_a_question_passes_for_another(server: Server) -> None:
+    questions: list[str] = []
+    asked = person("decline", questions)
+    call = {"notebook": "a.ipynb", "source": "1; cell_type: markdown)", "cell_type": "code"}
+    async with connect_agent(server.mcp_url, server.token, on_elicit=asked) as agent:
+        await agent.call("insert_cell", **call)
+    assert "source: '1; cell_type: markdown)'; cell_type: 'code'" in questions[0]
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments"),
     [
@@ -211,7 +223,7 @@ async def test_what_a_rerun_would_run_is_shown_and_is_what_runs(server: Server) 
         await agent.tell("start_kernel", name="shown")
         await agent.tell("execute_code", kernel="shown", code="print('first')")
         told = await agent.tell("execute_code", kernel="shown", rerun="1")
-    assert "| first" in told and "rerun: 1: print('first')" in questions[-1]
+    assert "| first" in told and """rerun: "1: print('first')\"""" in questions[-1]
 
 
 async def test_a_cell_that_waits_for_its_turn_runs_only_as_the_person_has_seen_it(

@@ -358,6 +358,24 @@ async def test_a_cell_that_somebody_changed_in_the_queue_is_not_run(house: House
     assert house.texts() == ["changed1"]
 
 
+async def test_a_cell_that_changed_since_a_person_agreed_is_not_run_whoever_insists(
+    house: House,
+) -> None:
+    cell = house.document.insert_cell("print 1")
+    call: dict[str, Any] = {"overwrite_changes": True, "is_agreed": True}
+    one = house.executor.submit_cell(house.document, cell, AGENT, **call)
+    many = house.executor.submit_cells(house.document, [cell], AGENT, stop_on_error=True, **call)
+    change(house)
+    for execution in (one, *many.executions):
+        with pytest.raises(SourceConflict) as caught:
+            await execution.wait(5)
+        assert str(caught.value) == str(SourceConflict([], [cell.label]))
+    assert house.kernel.codes == []
+    cell = house.document.cell(0)
+    again = house.executor.submit_cell(house.document, cell, AGENT, **call)
+    assert await ended(again) == ["ok"]
+
+
 async def test_a_text_is_not_run(house: House) -> None:
     cell = house.document.insert_cell("x", "markdown")
     execution = house.executor.submit_cell(house.document, cell, AGENT)

@@ -446,8 +446,9 @@ def test_a_moved_cell_keeps_all_it_has(cell: str, after: str, order: str) -> Non
 def test_clearing_empties_code_cells_only() -> None:
     output = {"output_type": "stream", "name": "stdout", "text": "1"}
     markdown = {"cell_type": "markdown", "id": "text", "source": "# x", "metadata": {}}
-    document, _ = open_document(code("aaaa", outputs=[output], execution_count=1), markdown)
+    document, ynotebook = open_document(code("aaaa", outputs=[output], execution_count=1), markdown)
     assert [cell.id for cell in document.clear_outputs(["aaaa", "text"])] == ["aaaa"]
+    assert ynotebook.ycells[0]["execution_count"] is None, "nbformat knows no other nothing"
     assert (document.cell("aaaa").outputs, document.cell("aaaa").execution_count) == ((), None)
 
 

@@ -76,6 +76,7 @@ def test_a_start_clears_marks_running_and_fixes_the_source(document: NotebookDoc
     cell = document.cell(CELL)
     assert (cell.outputs, cell.execution_count, cell.execution_state) == ((), None, "running")
     assert cell.metadata["trusted"] is True
+    assert document.ycell(CELL)["execution_count"] is None, "nbformat knows no other nothing"
 
 
 def test_nothing_reaches_the_document_before_it_is_written(

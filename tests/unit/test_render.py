@@ -837,6 +837,8 @@ def test_recorded_runs_have_number_status_time_and_code() -> None:
     line = Record("work", (RecordedRun(1, "x" * 9_999, "ok", at),) * 3)
     assert render.recorded(line, Limits(max_source_chars=1_000)).count("x") > 600
     assert render.recorded(Record("new"), LIMITS) == "0 runs recorded on 'new'"
+    older = render.recorded(Record("new", dropped=1_200), LIMITS)
+    assert older == "0 runs recorded on 'new'; 1,200 older ones are not kept"
 
 
 def test_recorded_runs_share_the_bound_of_sources() -> None:

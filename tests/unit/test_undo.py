@@ -35,6 +35,16 @@ def test_each_call_is_one_step_and_the_last_is_taken_back_first(
     assert not document.undo(Agent("x"))
 
 
+def test_which_cells_the_last_steps_of_an_agent_changed(document: NotebookDocument) -> None:
+    edit(document, "x", "replace_source", "aaaa", "a = 1")
+    edit(document, "x", "replace_source", "bbbb", "b = 1")
+    edit(document, "y", "replace_source", "cccc", "c = 1")
+    assert document.undoable(Agent("x"), 1) == {"bbbb"}
+    assert document.undoable(Agent("x"), 9) == {"aaaa", "bbbb"}
+    assert document.undoable(Agent("y"), 1) == {"cccc"}
+    assert document.undoable(Agent("z"), 1) == set()
+
+
 def test_a_deleted_cell_comes_back_with_its_place_id_and_outputs(
     document: NotebookDocument, ynotebook: YNotebook
 ) -> None:
