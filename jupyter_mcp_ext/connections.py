@@ -12,7 +12,7 @@ from anyio import fail_after, sleep
 
 from .channels import Kernel, LocalKernel, new_context
 from .connection import KernelConnection
-from .errors import KernelEnded, KernelNotFound, KernelStartFailed
+from .errors import KernelEnded, KernelNotFound, KernelSilent, KernelStartFailed
 from .gateway import RemoteKernel, is_behind_gateway
 from .inventory import KernelInventory
 from .kernelspecs import Kernelspecs
@@ -60,8 +60,14 @@ class Connections:
         """The connection to this kernel, once the kernel answers.
 
         Raises:
-            KernelNotFound, KernelStartFailed, KernelEnded: as `wait_ready`.
+            KernelNotFound, KernelStartFailed, KernelSilent, KernelEnded: as `wait_ready`.
         """
+        connection = self.to(kernel_id)
+        await self.wait_ready(connection, is_new=is_new)
+        return connection
+
+    def to(self, kernel_id: str) -> KernelConnection:
+        """The connection to this kernel, whether the kernel answers or not."""
         connection = self._connections.get(kernel_id)
         if connection is None:
             manager = self._inventory.manager_of(kernel_id)
@@ -70,7 +76,6 @@ class Connections:
             if kernel_id not in self._inventory.external:
                 self._follow(connection, manager)
         connection.activity.note_use()
-        await self.wait_ready(connection, is_new=is_new)
         return connection
 
     async def wait_ready(self, connection: KernelConnection, *, is_new: bool = False) -> None:
@@ -78,8 +83,9 @@ class Connections:
 
         Raises:
             KernelNotFound: it was shut down.
-            KernelStartFailed: it does not answer within the time that a start may take, or its
-                process ends although it is new.
+            KernelStartFailed: it is new, and its process ends or does not answer within the time
+                that a start may take.
+            KernelSilent: it does not answer within that time.
             KernelEnded: the program that owned it has ended.
         """
         try:
@@ -88,12 +94,21 @@ class Connections:
         except ConnectionError as error:
             raise KernelEnded(connection.kernel_id) from error
         except (TimeoutError, ProcessLookupError) as error:
+            if not is_new:
+                raise KernelSilent(connection.kernel_id, self._start_timeout) from error
             reason = str(error) or f"it did not answer within {self._start_timeout:g} s"
             specs = await self._specs.all()
             raise KernelStartFailed(connection.kernel_id, reason, list(specs)) from error
         if connection.is_closed:
             self.drop(connection)
             raise KernelNotFound(connection.kernel_id)
+
+    def is_starting(self, connection: KernelConnection) -> bool:
+        """Whether the kernel has said nothing yet since somebody started it."""
+        if connection.readiness.is_ready or connection.kernel_id not in self._manager:
+            return False
+        manager = self._manager.get_kernel(connection.kernel_id)
+        return getattr(manager, "execution_state", "") == "starting"
 
     def note_loss(self, connection: KernelConnection, reason: str) -> None:
         """The kernel is gone, or will be in a moment, for this reason."""

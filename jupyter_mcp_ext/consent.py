@@ -13,7 +13,8 @@ from anyio import sleep
 from .agent import Agent
 from .cell import Cell
 from .elicitation import Elicitation, NotAsked
-from .errors import Declined, InvalidRequest, NobodyToAsk, SourceConflict
+from .errors import AgreementOutdated, Declined, InvalidRequest, NobodyToAsk
+from .notebook import NotebookDocument
 from .records import Records
 from .references import resolve_many
 from .room import NotebookRooms
@@ -63,6 +64,7 @@ class Consent:
 
         Raises:
             Declined: the person does not agree.
+            AgreementOutdated: what they were asked about has changed meanwhile.
             NobodyToAsk: the client cannot ask.
             InputRequired: the answer can only come with another call.
         """
@@ -88,7 +90,7 @@ class Consent:
         if not agreed:
             raise Declined(tool)
         if sources != await self._sources(named):
-            raise SourceConflict([], ["the cells that the person was asked about"])
+            raise AgreementOutdated()
         return named, sources
 
     def _asked_for(self, tool: str, arguments: Arguments) -> str:
@@ -101,21 +103,18 @@ class Consent:
     async def _named(self, arguments: Arguments) -> tuple[Arguments, str, Sources]:
         """The arguments with the ids of the cells, both in words, and what has to stay the same."""
         named, words = dict(arguments), _in_words(arguments)
-        for name in {"cell", "cells"} & arguments.keys():
+        for name in {"cell", "cells", "after"} & arguments.keys():
+            if name == "after" and arguments[name] in ("start", "end"):
+                continue
             async with self._rooms.open(arguments["notebook"]) as document:
-                ids = (
-                    document.resolve_many(arguments[name])
-                    if name == "cells"
-                    else [document.resolve(arguments[name])]
-                )
-                shown = [document.cell(cell_id) for cell_id in ids[:MAX_CELLS]]
-            named[name] = ids[0] if name == "cell" else ",".join(ids)
-            if name == "cells" and resolve_many(document.cell_ids, named[name]) != ids:
-                raise InvalidRequest("These cells have ids that cannot be listed.", "Name one.")
-            more = [f"{len(ids) - len(shown)} more"] if len(ids) > len(shown) else []
-            room = MAX_VALUE_CHARS // max(len(shown), 1)
-            told = (f"{cell.label} {_quoted(cell.source, room)}" for cell in shown)
-            words[name] = ", ".join([*told, *more])
+                if name == "cells":
+                    ids = document.resolve_many(arguments[name])
+                else:
+                    ids = [document.resolve(arguments[name])]
+                named[name] = ",".join(ids)
+                if name == "cells" and resolve_many(document.cell_ids, named[name]) != ids:
+                    raise InvalidRequest("These cells have ids that cannot be listed.", "Name one.")
+                words[name] = _cells_in_words(document, ids)
         sources = await self._sources(named)
         if named.get("rerun"):
             code = "; ".join(f"{number}: {code}" for number, code in sources.items())
@@ -137,11 +136,19 @@ def check_agreed(agreed: Sources | None, cells: Sequence[Cell]) -> None:
     """Go on only if these cells are as the person was asked about them, if they were.
 
     Raises:
-        SourceConflict: one is not.
+        AgreementOutdated: one is not.
     """
     sources = agreed or {}
     if others := [cell.label for cell in cells if sources.get(cell.id, cell.source) != cell.source]:
-        raise SourceConflict([], others)
+        raise AgreementOutdated(others)
+
+
+def _cells_in_words(document: NotebookDocument, ids: Sequence[str]) -> str:
+    """What they are called, and how their sources begin."""
+    shown = [document.cell(cell_id) for cell_id in ids[:MAX_CELLS]]
+    room = MAX_VALUE_CHARS // max(len(shown), 1)
+    told = [f"{cell.label} {_quoted(cell.source, room)}" for cell in shown]
+    return ", ".join([*told, *([f"{len(ids) - len(shown)} more"] if len(ids) > len(shown) else [])])
 
 
 def _in_words(arguments: Mapping[str, Any]) -> dict[str, str]:

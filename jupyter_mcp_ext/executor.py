@@ -18,10 +18,10 @@ from .channels import Message, MessageHandler
 from .connection import KernelConnection
 from .control import is_busy, is_silent, subshell_of
 from .errors import (
+    AgreementOutdated,
     BrokenOff,
     MCPExtensionError,
     ServerStopping,
-    SourceConflict,
     Unavailable,
     WrongCellType,
 )
@@ -177,7 +177,7 @@ class Executor:
             with move_on_after(START_SECONDS):
                 while execution.status == "queued":
                     await execution.wait_changed()
-            connection = await self._kernels.find(execution.kernel_id)
+            connection = await self._kernels.find(execution.kernel_id, must_answer=False)
             begun = ("queued", "running") if await is_silent(connection) else ("running",)
             if execution.status in begun:
                 await self._kernels.interrupt(connection)
@@ -229,7 +229,7 @@ class Executor:
             if not execution.overwrites_changes:
                 self._readings.check(agent, document, [cell])  # It may have waited for long.
             if execution.agreed not in (None, cell.source):
-                raise SourceConflict([], [cell.label])
+                raise AgreementOutdated([cell.label])
             if cell.type != "code":
                 raise WrongCellType(cell.label, cell.type, "code")
             document.check_writable()

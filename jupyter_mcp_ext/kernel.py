@@ -151,19 +151,22 @@ class Kernels:
         self._losses.follow(path, connection.kernel_id)
         return connection
 
-    async def find(self, kernel: str) -> KernelConnection:
+    async def find(self, kernel: str, *, must_answer: bool = True) -> KernelConnection:
         """The running kernel with this id or name, or with an id that only it starts with.
 
         Raises:
             KernelNotFound: none, or several.
             KernelGone: it ran once.
+            KernelSilent: it does not answer, and has to.
         """
         try:
             kernel_id = self._inventory.id_of(kernel)
         except KernelNotFound:
             await self._raise_gone(kernel)
             raise
-        return await self.connections.open(kernel_id)
+        if must_answer:
+            return await self.connections.open(kernel_id)
+        return self.connections.to(kernel_id)
 
     def name_of(self, connection: KernelConnection) -> str:
         """The name that an agent gave the kernel, or ""."""
@@ -212,13 +215,15 @@ class Kernels:
         Raises:
             InterruptFailed: it still runs after INTERRUPT_GRACE_SECONDS.
         """
+        if self.connections.is_starting(connection):  # It would die of it.
+            await self.connections.wait_ready(connection)
         return await interrupt(connection, partial(self._send_interrupt, connection))
 
     async def restart(self, connection: KernelConnection) -> None:
         """Restart the kernel and wait until it answers. What ran ends as died.
 
         Raises:
-            KernelStartFailed: it does not come back.
+            KernelSilent: it does not come back.
             Unavailable: another program owns the kernel.
         """
         _check_owned(connection)

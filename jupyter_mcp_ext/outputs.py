@@ -37,8 +37,8 @@ class OutputArea:
     the cell up to date in one transaction. So the caller decides how often people, and the
     store behind the document, get an update.
 
-    `author` is whose run it is. What comes once there are `max_bytes` is dropped, except for
-    errors, and counted in `omitted`.
+    `author` is whose run it is. What comes once there are `max_bytes` is dropped and counted in
+    `omitted`; errors may take as much again.
     """
 
     def __init__(self, max_bytes: int, author: Author = NOBODY) -> None:
@@ -102,9 +102,13 @@ class OutputArea:
         """
         indexes = self._display_ids.get(_display_id(content), [])
         for index in indexes:
-            before = size_of(self._outputs[index])
-            self._outputs[index] |= _data(storable(content))
-            self.size += size_of(self._outputs[index]) - before
+            updated = self._outputs[index] | _data(storable(content))
+            more = size_of(updated) - size_of(self._outputs[index])
+            if more > 0 and self.size > self._max_bytes:
+                self._omit("update_display_data", content)
+                continue
+            self._outputs[index] = updated
+            self.size += more
             self._redo_from(index)
         return bool(indexes)
 
@@ -178,7 +182,7 @@ class OutputArea:
 
     def _add(self, kind: str, content: Message) -> None:
         self._dirty = True
-        if self.size > self._max_bytes and kind != "error":
+        if self.size > self._max_bytes * (2 if kind == "error" else 1):
             self._omit(kind, content)
         elif kind == "stream":
             name = "stderr" if content.get("name") == "stderr" else "stdout"
@@ -187,6 +191,7 @@ class OutputArea:
             self._add_output({"output_type": kind} | _fields(kind, content), _display_id(content))
 
     def _omit(self, kind: str, content: Message) -> None:
+        self._dirty = True
         if not self.omitted:
             self._add_stream("stderr", CUT_SHORT.format(self._max_bytes / 1_000_000))
         text = content.get("text") if kind == "stream" else None

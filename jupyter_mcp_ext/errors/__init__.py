@@ -17,6 +17,7 @@ MCPExtensionError                  base, never raised itself
 │   ├── BeingTyped                 a person's next keystrokes would be lost
 │   ├── WrongCellType
 │   ├── BrokenCell                 somebody wrote into it what no cell has
+│   ├── AgreementOutdated          it is not as the person agreed to any more
 │   ├── TextNotFound
 │   ├── AmbiguousMatch
 │   ├── NotANotebook
@@ -36,6 +37,7 @@ MCPExtensionError                  base, never raised itself
 ├── InvalidRequest (ValueError)    arguments that name nothing that could exist
 ├── KernelProblem
 │   ├── KernelStartFailed
+│   ├── KernelSilent               it runs, and does not answer
 │   ├── KernelEnded                it was another program's
 │   ├── EnvironmentUnusable
 │   ├── InterruptFailed

@@ -68,6 +68,15 @@ class KernelStartFailed(KernelProblem):
         )
 
 
+class KernelSilent(KernelProblem):
+    def __init__(self, kernel: str, seconds: float) -> None:
+        super().__init__(
+            f"The kernel {kernel!r} has not answered for {seconds:g} s.",
+            "It may run code that lets it say nothing. Wait, or call interrupt_kernel or "
+            "restart_kernel, which loses its variables.",
+        )
+
+
 class EnvironmentUnusable(KernelProblem):
     def __init__(self, python: str, reason: str, command: str) -> None:
         super().__init__(

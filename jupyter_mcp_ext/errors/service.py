@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .base import MCPExtensionError
+from collections.abc import Sequence
+
+from .base import Conflict, MCPExtensionError
 
 
 class NotPermitted(MCPExtensionError):
@@ -18,6 +20,15 @@ class Declined(MCPExtensionError):
         super().__init__(
             f"The person was asked and did not agree to {tool}. Nothing was changed.",
             "Do not try it again in another way; ask what they want instead.",
+        )
+
+
+class AgreementOutdated(Conflict):
+    def __init__(self, cells: Sequence[str] = ()) -> None:
+        which = f" in {', '.join(cells)}" if cells else ""
+        super().__init__(
+            f"What the person agreed to has changed meanwhile{which}. Nothing was done.",
+            "Read again, then call again: the person will be asked anew.",
         )
 
 

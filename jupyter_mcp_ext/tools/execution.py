@@ -156,7 +156,7 @@ async def interrupt_kernel(
     """Stop what a kernel runs now (KeyboardInterrupt); its variables stay."""
     if notebook:
         await context.require(READ)
-    connection = await kernel_of(context, notebook, kernel)
+    connection = await kernel_of(context, notebook, kernel, must_answer=False)
     running = [
         f"{run.label} ({run.id})"
         for run in context.services.executions.unfinished

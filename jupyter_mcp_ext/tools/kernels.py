@@ -100,7 +100,7 @@ async def restart_kernel(context: ToolContext, notebook: Notebook = "", kernel: 
     """Restart a kernel: all its variables are lost, what it runs ends."""
     if notebook:
         await context.require(READ)
-    connection = await kernel_of(context, notebook, kernel)
+    connection = await kernel_of(context, notebook, kernel, must_answer=False)
     await context.services.kernels.restart(connection)
     return f"Restarted kernel {connection.kernel_id}; its variables are gone."
 
@@ -118,7 +118,7 @@ async def shutdown_kernel(
     """Shut a kernel down: its variables are lost. The next run starts a new one."""
     if notebook:
         await context.require(READ)
-    connection = await kernel_of(context, notebook, kernel)
+    connection = await kernel_of(context, notebook, kernel, must_answer=False)
     await context.services.kernels.shutdown(connection)
     return f"Shut down kernel {connection.kernel_id}."
 

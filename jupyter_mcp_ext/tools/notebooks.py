@@ -259,7 +259,8 @@ async def close_notebook(
     kernel_id = await services.kernels.kernel_id_of(await services.rooms.find(notebook))
     if kernel_id is None or not shutdown_kernel:
         return "Closed. Its kernel runs on." if kernel_id else "Closed. It has no kernel."
-    await services.kernels.shutdown(await services.kernels.find(kernel_id))
+    connection = await services.kernels.find(kernel_id, must_answer=False)
+    await services.kernels.shutdown(connection)
     return "Closed, and its kernel shut down."
 
 

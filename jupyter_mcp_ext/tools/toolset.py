@@ -207,12 +207,15 @@ async def rendered(outputs: Iterable[Any], render: Callable[[], list[Block]]) ->
     return await to_thread.run_sync(render)
 
 
-async def kernel_of(context: ToolContext, notebook: str, kernel: str) -> KernelConnection:
+async def kernel_of(
+    context: ToolContext, notebook: str, kernel: str, *, must_answer: bool = True
+) -> KernelConnection:
     """The running kernel that a call means, by its notebook or by its id.
 
     Raises:
         InvalidRequest: both are given, or none.
         KernelNotFound: it does not run.
+        KernelSilent: it does not answer, and has to.
     """
     if bool(notebook) == bool(kernel):
         raise InvalidRequest("Name either a notebook or a kernel.")
@@ -222,7 +225,7 @@ async def kernel_of(context: ToolContext, notebook: str, kernel: str) -> KernelC
         kernel = await kernels.kernel_id_of(path) or ""
         if not kernel:
             raise KernelNotFound(f"of {notebook}")
-    return await kernels.find(kernel)
+    return await kernels.find(kernel, must_answer=must_answer)
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,10 @@ async def test_the_cell_that_was_asked_about_is_meant_wherever_it_is_then(
 
     async with connect_agent(server.mcp_url, server.token, era, on_elicit=move_it) as agent:
         answer = await agent.tell("delete_cells", notebook=path, cells="0")
-    assert answer.startswith("[1] c0000000 deleted: a = 1")
+        assert answer.startswith("[1] c0000000 deleted: a = 1")
+        path = with_cells(server, "a = 1", "b = 2")
+        answer = await agent.tell("insert_cell", notebook=path, source="c", after=1)
+        assert "after [0] c0000001" in answer
 
 
 async def test_consent_and_what_the_run_asks_for_come_in_turn(server: Server, era: Era) -> None:
@@ -160,7 +163,7 @@ async def test_a_cell_that_changes_while_the_person_is_asked_is_left_alone(
 
     async with connect_agent(server.mcp_url, server.token, era, on_elicit=change_it) as agent:
         answer = await agent.call("delete_cells", notebook=path, cells="0")
-        assert answer.is_error and "the person was asked about" in text(answer)
+        assert answer.is_error and "the person agreed to has changed" in text(answer)
         assert "2 cells" in await agent.tell("read_notebook", notebook=path)
 
 

@@ -15,7 +15,7 @@ import anyio
 import pytest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from ..agent import Agent, connect_agent, execution_in
+from ..agent import Agent, connect_agent, execution_in, text
 from ..peer import Peer
 from ..server import Server, with_modules
 from .test_live_document import saved, until
@@ -246,6 +246,30 @@ async def test_a_run_ends_and_its_cell_is_idle_when_its_kernel_is_killed(
     assert "status: kernel_died" in answer and "begun" in answer
     await peer.wait_until(lambda: peer.notebook.ycells[-1]["execution_state"] == "idle")
     assert peer.cells()[-1]["outputs"] == [stream("begun\n")]
+
+
+async def test_a_kernel_that_answers_nothing_is_told_so_and_can_be_interrupted_and_ended(
+    start_server: Callable[..., Any],
+) -> None:
+    """Such as a person's, whose code holds the interpreter, before any agent has used it."""
+    server = await start_server("--MCPExtension.kernel_start_timeout=2", module="jupyter_server")
+    path = server.copy_notebook("plain.ipynb")
+    kernel = await start_session(server, path)
+    async with join_kernel(server, kernel) as person:
+        process = int(await person.printed(await person.send("import os; print(os.getpid())")))
+    async with connect_agent(server.mcp_url, server.token) as agent:
+        os.kill(process, signal.SIGSTOP)
+        silent = await agent.call("execute_code", kernel=kernel, code="1")
+        assert silent.is_error and "has not answered for 2 s" in text(silent)
+        deaf = await agent.call("interrupt_kernel", kernel=kernel)
+        assert deaf.is_error and "still busy" in text(deaf)
+        await agent.tell("restart_kernel", kernel=kernel)
+        assert "| 1" in await agent.tell("execute_code", kernel=kernel, code="1")
+        told = await agent.tell("execute_code", kernel=kernel, code="import os; os.getpid()")
+        process = int(told.rsplit("| ", 1)[1])
+        os.kill(process, signal.SIGSTOP)
+        await agent.tell("shutdown_kernel", kernel=kernel)
+        assert kernel not in await agent.tell("list_kernels")
 
 
 @pytest.mark.parametrize("who", ["agent", "person"])

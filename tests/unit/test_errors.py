@@ -155,6 +155,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "started: python3.",
     ),
     (
+        errors.KernelSilent("k", 60),
+        "The kernel 'k' has not answered for 60 s. It may run code that lets it say nothing. Wait, "
+        "or call interrupt_kernel or restart_kernel, which loses its variables.",
+    ),
+    (
         errors.InterruptFailed("k", 5),
         "The kernel 'k' is still busy 5 s after the interrupt. Interrupt it again, or call "
         "restart_kernel, which loses its variables.",
@@ -183,6 +188,11 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         errors.Declined("delete_cells"),
         "The person was asked and did not agree to delete_cells. Nothing was changed. Do not try "
         "it again in another way; ask what they want instead.",
+    ),
+    (
+        errors.AgreementOutdated(["[3] ab12"]),
+        "What the person agreed to has changed meanwhile in [3] ab12. Nothing was done. Read "
+        "again, then call again: the person will be asked anew.",
     ),
     (
         errors.NobodyToAsk("delete_cells"),

@@ -17,6 +17,7 @@ from jupyter_mcp_ext import control, executor, inputs
 from jupyter_mcp_ext.agent import Agent
 from jupyter_mcp_ext.connection import KernelConnection
 from jupyter_mcp_ext.errors import (
+    AgreementOutdated,
     BrokenOff,
     CellNotFound,
     InterruptFailed,
@@ -95,7 +96,7 @@ class Kernels:
         self.paths.add(path)
         return self.connection
 
-    async def find(self, kernel_id: str) -> KernelConnection:
+    async def find(self, kernel_id: str, *, must_answer: bool = True) -> KernelConnection:
         if kernel_id != "k1":
             raise KernelNotFound(kernel_id)
         return self.connection
@@ -367,9 +368,9 @@ async def test_a_cell_that_changed_since_a_person_agreed_is_not_run_whoever_insi
     many = house.executor.submit_cells(house.document, [cell], AGENT, stop_on_error=True, **call)
     change(house)
     for execution in (one, *many.executions):
-        with pytest.raises(SourceConflict) as caught:
+        with pytest.raises(AgreementOutdated) as caught:
             await execution.wait(5)
-        assert str(caught.value) == str(SourceConflict([], [cell.label]))
+        assert str(caught.value) == str(AgreementOutdated([cell.label]))
     assert house.kernel.codes == []
     cell = house.document.cell(0)
     again = house.executor.submit_cell(house.document, cell, AGENT, **call)

@@ -557,9 +557,9 @@ def test_the_size_of_a_run_is_that_of_its_present_outputs(area: OutputArea) -> N
 def test_output_beyond_the_bound_is_dropped_with_one_note_and_errors_are_kept(
     document: NotebookDocument,
 ) -> None:
-    area = OutputArea(12)
+    area = OutputArea(1_000)
     area.start(document, CELL)
-    for part in (stream("0123456789ab"), stream("c")):
+    for part in (stream("0" * 1_000), stream("1")):
         area.apply(part)
     assert area.omitted == 0
     area.apply(stream("dropped"))
@@ -570,8 +570,25 @@ def test_output_beyond_the_bound_is_dropped_with_one_note_and_errors_are_kept(
     area.apply(message("error", ename="E", evalue="e", traceback=["t"]))
     area.finish(document)
     first, note, error = shown(document)
-    assert first == stream_output("0123456789abc") and error["ename"] == "E"
-    assert note == stream_output(CUT_SHORT.format(0.000012), "stderr")
+    assert first == stream_output("0" * 1_000 + "1") and error["ename"] == "E"
+    assert note == stream_output(CUT_SHORT.format(0.001), "stderr")
+
+
+def test_errors_and_updates_beyond_the_bound_are_bounded_too(document: NotebookDocument) -> None:
+    area = OutputArea(500)
+    area.start(document, CELL)
+    area.apply(display("1", "x"))
+    for _ in range(99):
+        area.apply(message("error", ename="E", evalue="e" * 100, traceback=[]))
+    assert area.outputs[1]["ename"] == "E" and 1_000 < area.size < 1_500
+    omitted = area.omitted
+    assert omitted > 8_000
+    larger = update("2" * 100, "x")
+    area.apply(larger)
+    assert area.outputs[0]["data"] == {"text/plain": "1"}
+    assert area.omitted == omitted + size_of(larger["content"])
+    area.apply(update("", "x"))
+    assert area.outputs[0]["data"] == {"text/plain": ""}
 
 
 def test_a_run_that_clears_its_outputs_has_room_again(
