@@ -55,15 +55,17 @@ class Checkpoints:
         self._notices: dict[str, list[str]] = {}
 
     def is_due(self, agent: Agent, path: str) -> bool:
-        """Whether the edit that begins is the agent's first of this notebook since long."""
-        if not self._is_automatic:
-            return False
-        key, now = (agent.id, clean_path(path)), monotonic()
-        last = self._edits.pop(key, None)
-        self._edits[key] = now
+        """Whether an edit that begins now is the agent's first of this notebook since long."""
+        last = self._edits.get((agent.id, clean_path(path)))
+        return self._is_automatic and (last is None or monotonic() - last > PAUSE_SECONDS)
+
+    def note_edit(self, agent: Agent, path: str) -> None:
+        """The agent edits this notebook now."""
+        key = (agent.id, clean_path(path))
+        self._edits[key] = monotonic()
+        self._edits.move_to_end(key)
         if len(self._edits) > MAX_AGENTS:
             self._edits.popitem(last=False)
-        return last is None or now - last > PAUSE_SECONDS
 
     async def protect(self, agent: Agent, document: NotebookDocument) -> None:
         """Keep the notebook as it is now; no failure stops the edit, but `take_notices` tells.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from logging import Logger
 from typing import Any
@@ -12,7 +12,7 @@ from anyio import fail_after, sleep
 
 from .channels import Kernel, LocalKernel, new_context
 from .connection import KernelConnection
-from .errors import KernelEnded, KernelNotFound, KernelSilent, KernelStartFailed
+from .errors import KernelEnded, KernelNotFound, KernelSilent, KernelStartFailed, Unavailable
 from .gateway import RemoteKernel, is_behind_gateway
 from .inventory import KernelInventory
 from .kernelspecs import Kernelspecs
@@ -110,10 +110,17 @@ class Connections:
         manager = self._manager.get_kernel(connection.kernel_id)
         return getattr(manager, "execution_state", "") == "starting"
 
-    def note_loss(self, connection: KernelConnection, reason: str) -> None:
-        """The kernel is gone, or will be in a moment, for this reason."""
-        name = self._inventory.given_name(connection.kernel_id)
-        self._losses.note(Loss(reason, connection.variables), connection.kernel_id, name)
+    @contextmanager
+    def losing(self, connection: KernelConnection, reason: str) -> Iterator[None]:
+        """Inside, the kernel ends for this reason, unless its gateway is unavailable."""
+        kernel_id = connection.kernel_id
+        kernels = [kernel_id, self._inventory.given_name(kernel_id)]
+        self._losses.note(Loss(reason, connection.variables), *kernels)
+        try:
+            yield
+        except Unavailable:
+            self._losses.forget(*kernels)
+            raise
 
     def drop(self, connection: KernelConnection) -> None:
         """End the connection."""
@@ -171,8 +178,8 @@ class Connections:
             self._bury(connection, "it was shut down")
 
     def _bury(self, connection: KernelConnection, reason: str = "it died") -> None:
-        self.note_loss(connection, reason)
-        self.drop(connection)
+        with self.losing(connection, reason):
+            self.drop(connection)
 
     @property
     def _manager(self) -> Any:

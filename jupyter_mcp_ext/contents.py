@@ -227,7 +227,7 @@ def clean_path(path: str) -> str:
     if len(path) > MAX_PATH_CHARS or path.count("/") > MAX_PATH_PARTS:
         raise InvalidRequest(f"The path {path[:80]!r}... is too long.", "No file has such a path.")
     clean = posixpath.normpath(path.strip().strip("/"))
-    if clean.startswith("..") or "\0" in clean:
+    if clean.split("/")[0] == ".." or "\0" in clean:
         raise InvalidRequest(
             f"The path {path!r} leads out of the server's root.", "Paths start at the root."
         )

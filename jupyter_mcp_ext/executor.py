@@ -47,7 +47,9 @@ END_SECONDS = 1.0
 
 
 class Executor:
-    """Runs on this server's kernels; on each of them in the order of their arrival."""
+    """Runs on this server's kernels: what is sent to a notebook, or to a kernel by its id or name,
+    in the order of its arrival. Those that share a kernel take turns.
+    """
 
     def __init__(
         self,

@@ -252,8 +252,7 @@ class Kernels:
             Unavailable: as `shutdown`.
         """
         _check_owned(connection)
-        self.connections.note_loss(connection, reason)
-        with reaching(self._manager):
+        with self.connections.losing(connection, reason), reaching(self._manager):
             await ensure_async(self._manager.shutdown_kernel(connection.kernel_id))
         self.connections.drop(connection)
 

@@ -52,6 +52,7 @@ class Losses:
             self._last_kernel.popitem(last=False)
         return last if last != kernel_id else None
 
-    def forget(self, name: str) -> None:
-        """There is another kernel of that name, or nobody needs to know."""
-        self._losses.pop(name, None)
+    def forget(self, *kernels: str) -> None:
+        """They live, or there is another of that name, or nobody needs to know."""
+        for kernel in kernels:
+            self._losses.pop(kernel, None)

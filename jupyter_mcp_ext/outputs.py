@@ -59,6 +59,7 @@ class OutputArea:
         self._written = 0
         self._written_text = (0, "")
         self._dirty = False
+        self._start_mark = "."
         self._is_shown = False
         self._is_finished = False
         self._abandoned = False
@@ -123,6 +124,7 @@ class OutputArea:
         cell = document.exact_cell(cell_id)
         self.cell_id = cell.id
         document.note_start(self.cell_id)
+        self._start_mark = document.journal.mark
         return cell.source
 
     def show_running(self, document: NotebookDocument) -> None:
@@ -149,13 +151,19 @@ class OutputArea:
             ycell = document.ycell(self.cell_id)
             self._show_running(ycell)
             self._write_outputs(ycell, sys.maxsize)
-            if ycell is not None and ycell.get("cell_type") == "code":
+            is_rerun = self._is_rerun(document)
+            if ycell is not None and ycell.get("cell_type") == "code" and not is_rerun:
                 ycell["execution_count"] = self.execution_count
                 ycell["execution_state"] = "idle"
                 document.mark_dirty()
         self._is_finished = True
 
     # Inside
+
+    def _is_rerun(self, document: NotebookDocument) -> bool:
+        """Whether somebody else runs the cell since."""
+        started = document.journal.authors(self.cell_id, ["started"], self._start_mark)
+        return self._abandoned and bool(started - {self._origin.author})
 
     def _show_running(self, ycell: Map[Any] | None) -> None:
         if ycell is None or not (is_sound(ycell) and has_outputs(ycell)):

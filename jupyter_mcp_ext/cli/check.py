@@ -75,17 +75,16 @@ def examine(url: str, directory: Path | None) -> Iterator[Finding]:
             "server", f"{server.url}, serves {server.root}" if server.root.name else server.url
         )
         check_endpoint(connection)
+        is_open = "none asked for; anybody may run code"
+        yield Finding("login", "the token is accepted" if connection.token else is_open)
+        yield _versions(server.url, connection)
+        yield _notebooks(connection)
+        yield _collaboration(server.url, connection)
+        yield _frontend(server.url, connection)
+        yield _kernels(server.url, connection)
     except NoConnection as error:
         what, _, fix = str(error).partition(": ")
         yield Finding("connection", what, fix or "start it, or name another by --url")
-        return
-    login = "the token is accepted" if connection.token else "none asked for; anybody may run code"
-    yield Finding("login", login)
-    yield _versions(server.url, connection)
-    yield _notebooks(connection)
-    yield _collaboration(server.url, connection)
-    yield _frontend(server.url, connection)
-    yield _kernels(server.url, connection)
 
 
 def _versions(url: str, connection: Connection) -> Finding:

@@ -20,23 +20,25 @@ def write_entry(client: Client, file: Path, entry: Entry) -> Entry | None:
     The file is replaced in one step, and readable only by its owner if it is new.
 
     Raises:
-        NotWritten: it has comments or is broken, and writing it would lose something.
+        NotWritten: it has comments or is broken, and writing it would lose something; or it may
+            not be read or written.
     """
     file = file.resolve()  # A link stays one.
-    content = _read(file)
     try:
+        content = _read(file)
         before = client.put(content, entry)
+        _replace(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     except TypeError as error:
         raise NotWritten(f"{error} in {file}; change it by hand") from error
-    _replace(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise NotWritten(f"{file}: {error.strerror}") from error
     return before
 
 
 def _read(file: Path) -> Entry:
-    if not file.exists() or not (text := file.read_text(encoding="utf-8")).strip():
-        return {}
     try:
-        content = json.loads(text)
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        content = json.loads(text) if text.strip() else {}
     except ValueError as error:
         reason = f"{file} is no plain JSON ({error})"
         raise NotWritten(f"{reason}; put what this prints without --write there by hand") from error

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Thread
 
-from anyio import move_on_after, to_thread
+from anyio import CancelScope, move_on_after, to_thread
 
 from ..clients import Connection
 from .servers import NoConnection
@@ -54,7 +54,8 @@ async def start_lab(
         yield find
     finally:
         process.terminate()
-        await to_thread.run_sync(_wait_for_end, process)
+        with CancelScope(shield=True):
+            await to_thread.run_sync(_wait_for_end, process)
 
 
 def _start(directory: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:

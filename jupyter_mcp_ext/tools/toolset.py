@@ -193,9 +193,11 @@ class ToolContext:
     async def protect(self, notebook: str) -> None:
         """Keep the notebook as it is, if this is the agent's first edit of it since long."""
         checkpoints = self.services.checkpoints
-        if checkpoints.is_due(self.agent, notebook):
-            async with self.services.rooms.open(notebook) as document:
-                await checkpoints.protect(self.agent, document)
+        if not checkpoints.is_due(self.agent, notebook):
+            return checkpoints.note_edit(self.agent, notebook)
+        async with self.services.rooms.open(notebook) as document:
+            checkpoints.note_edit(self.agent, notebook)
+            await checkpoints.protect(self.agent, document)
 
 
 async def rendered(outputs: Iterable[Any], render: Callable[[], list[Block]]) -> list[Block]:

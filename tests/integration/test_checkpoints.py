@@ -71,6 +71,17 @@ async def test_a_notebook_is_kept_before_an_agents_first_edit(server: Server, er
     assert json.loads(jupyters_checkpoint(server, path).read_text()) == before
 
 
+async def test_an_edit_that_failed_is_not_the_first_one(server: Server, agent: Agent) -> None:
+    path = with_cells(server, "a = 1")
+    content = (server.root / path).read_text()
+    (server.root / path).write_text(content[:9])
+    call = {"notebook": path, "cell": 0, "old_text": "1", "new_text": "2"}
+    assert (await agent.call("edit_cell", **call)).is_error
+    (server.root / path).write_text(content)
+    await agent.tell("edit_cell", **call)
+    assert len(await ids_of(agent, path)) == 1
+
+
 async def test_each_agent_has_its_own_first_edit(server: Server, agent: Agent) -> None:
     path = with_cells(server, "a = 1")
     await agent.tell("insert_cell", notebook=path, source="1")

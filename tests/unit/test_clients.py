@@ -102,13 +102,20 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert link.is_symlink() and "jupyter" in (tmp_path / "real.json").read_text()
 
 
-@pytest.mark.parametrize("text", ["{ // mine\n}", "[]", '{"mcpServers": []}'])
-def test_a_file_that_cannot_be_kept_whole_is_not_touched(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "content", [b"{ // mine\n}", b"[]", b'{"mcpServers": []}', "{}".encode("utf-16")]
+)
+def test_a_file_that_cannot_be_kept_whole_is_not_touched(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "mcp.json"
-    file.write_text(text)
+    file.write_bytes(content)
     with pytest.raises(NotWritten):
         write_entry(CLIENTS["cursor"], file, {"url": "x"})
-    assert file.read_text() == text
+    assert file.read_bytes() == content
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotWritten, match="Is a directory"):
+        write_entry(CLIENTS["cursor"], tmp_path, {"url": "x"})
 
 
 @pytest.fixture

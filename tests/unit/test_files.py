@@ -8,12 +8,25 @@ import pytest
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 
 from jupyter_mcp_ext.collaboration import Collaboration
-from jupyter_mcp_ext.contents import Contents
-from jupyter_mcp_ext.errors import FileMissing, SensitiveFile
+from jupyter_mcp_ext.contents import Contents, clean_path
+from jupyter_mcp_ext.errors import FileMissing, InvalidRequest, SensitiveFile
 from jupyter_mcp_ext.files import SENSITIVE, Files
 from jupyter_mcp_ext.text_rooms import TextRooms
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("path", "clean"), [("..a/b", "..a/b"), ("/a/../...", "..."), ("a//./b/", "a/b"), ("/", "")]
+)
+def test_a_path_has_one_spelling(path: str, clean: str) -> None:
+    assert clean_path(path) == clean
+
+
+@pytest.mark.parametrize("path", ["..", "../a", "a/../../b", "a\0"])
+def test_no_path_leads_out_of_the_root(path: str) -> None:
+    with pytest.raises(InvalidRequest, match="leads out"):
+        clean_path(path)
 
 KEPT = (
     ".ipynb_checkpoints/secrets-checkpoint.json",

@@ -358,6 +358,27 @@ def test_late_output_leaves_the_outputs_of_a_later_run_alone(
     assert shown(document) == [stream_output("second")] and not area.has_changes
 
 
+@pytest.mark.parametrize("reruns", [True, False])
+def test_a_cell_that_somebody_reran_meanwhile_stays_running(
+    document: NotebookDocument, reruns: bool
+) -> None:
+    area = OutputArea(1_000_000, Author("0a", "Claude Code"))
+    area.start(document, CELL)
+    for part in (message("execute_input", code="", execution_count=2), stream("1")):
+        area.apply(part)
+    area.write(document)
+    with document._ynotebook.ydoc.transaction():
+        document._ycells[0]["outputs"].clear()
+        if reruns:
+            document._ycells[0]["execution_count"] = None
+            document._ycells[0]["execution_state"] = "running"
+    area.apply(stream("2"))
+    area.finish(document)
+    cell = document.cell(CELL)
+    left = (None, "running") if reruns else (2, "idle")
+    assert (cell.execution_count, cell.execution_state) == left and shown(document) == []
+
+
 def test_a_cell_that_was_left_to_somebody_stays_theirs(
     document: NotebookDocument, area: OutputArea
 ) -> None:
