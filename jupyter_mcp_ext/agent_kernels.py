@@ -55,8 +55,8 @@ class AgentKernels:
         """Call the kernel so, from now on and for all agents."""
         self._names[name] = kernel_id
 
-    def name(self, kernel_id: str, name: str) -> None:
-        """Give a kernel that runs a name, as `choose_name`; it keeps the one that it has for "".
+    def ensure_name(self, name: str, kernel_id: str) -> None:
+        """Call a running kernel so, by the rules of `choose_name`; for "" it keeps what it has.
 
         Raises:
             InvalidRequest: as `choose_name`.

@@ -19,7 +19,7 @@ MAX_CHARS = 1000
 
 
 @dataclass
-class Record:
+class Ending:
     """What became of one call: cancelled, unless something else is said."""
 
     outcome: str = "cancelled"
@@ -42,9 +42,9 @@ class Audit:
     @contextmanager
     def recording(
         self, agent: Agent, tool: str, arguments: Mapping[str, Any], cells: Sequence[str]
-    ) -> Iterator[Record]:
+    ) -> Iterator[Ending]:
         """Emit what becomes of a call inside; `cells` are looked at when it ends."""
-        record = Record()
+        record = Ending()
         try:
             yield record
         finally:
@@ -56,7 +56,7 @@ class Audit:
         tool: str,
         arguments: Mapping[str, Any],
         cells: Sequence[str],
-        record: Record,
+        record: Ending,
     ) -> None:
         data = {
             "user": agent.user,

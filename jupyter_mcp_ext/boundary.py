@@ -17,12 +17,12 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from . import consent
-from .audit import Record
+from .answer_size import sendable
+from .audit import Ending
 from .callers import is_permitted
 from .elicitation import INPUT_REQUIRED_VERSION, InputRequired
 from .errors import InvalidRequest, MCPExtensionError, NotANotebook, NotFound, NotPermitted
-from .sending import sendable
-from .soundness import is_failure
+from .failures import is_failure
 from .text import encodable
 from .tools.running import resume
 from .tools.toolset import READ, Tool, ToolContext
@@ -72,7 +72,7 @@ def _protocol_error(error: MCPExtensionError, ctx: Any) -> MCPError:
 
 
 async def answer(
-    tool: Tool, context: ToolContext, arguments: dict[str, Any], log: Logger, record: Record
+    tool: Tool, context: ToolContext, arguments: dict[str, Any], log: Logger, record: Ending
 ) -> CallToolResult | InputRequiredResult:
     """Call the tool; what goes wrong becomes a result that says so."""
     # A call that answers a run's question was made before: it must not be done twice. Consent is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from logging import Logger
 from time import monotonic
@@ -17,6 +17,7 @@ from .comparison import count_differing, digests
 from .contents import Contents, clean_path, reason_of
 from .errors import CheckpointRefused
 from .notebook import NotebookDocument
+from .starts import Spawn
 
 PAUSE_SECONDS = 3600.0
 """After so long without an edit of an agent, its next one counts as its first."""
@@ -40,7 +41,7 @@ class Checkpoints:
         self,
         contents: Contents,
         store: CheckpointStore,
-        spawn: Callable[[Callable[[], Awaitable[None]]], None],
+        spawn: Spawn,
         log: Logger,
         *,
         is_automatic: bool,

@@ -13,8 +13,8 @@ from jupyter_server_ydoc.rooms import DocumentRoom
 
 from .contents import reason_of
 from .errors import FileRefused, NotANotebook, OtherCollaboration, Unavailable
+from .failures import is_failure
 from .room_store import caught_up, close_store, configure_store, store_own
-from .soundness import is_failure
 
 STOP_SECONDS = 20.0
 """How long stopping waits at most for the rooms."""
@@ -50,11 +50,10 @@ class Collaboration:
     def rooms_of(self, path: str) -> dict[str, DocumentRoom]:
         """The rooms of a file by format and type; none without jupyter-collaboration."""
         ids = self._settings.get("file_id_manager")
-        server = getattr(self._settings.get("jupyter_server_ydoc"), "ywebsocket_server", None)
-        if ids is None or server is None:
+        if ids is None or self._server is None:
             return {}
         file_id = ids.get_id(path)
-        names = [(room_id.rpartition(":"), room) for room_id, room in server.rooms.items()]
+        names = [(room_id.rpartition(":"), room) for room_id, room in self._server.rooms.items()]
         return {kind: room for (kind, _, known), room in names if known == file_id}
 
     def path_of(self, file_id: str) -> str | None:
@@ -84,7 +83,7 @@ class Collaboration:
     async def initialize(self, room: DocumentRoom) -> None:
         """Load what the room is for, unless that was done, and wait until it stores changes.
 
-        Those made earlier are missing in the store, as is what `store_own` stores.
+        What was changed earlier is missing in the store; `store_own` stores that.
         """
         if room not in self._observed:
             async with self.lock(room):
@@ -114,13 +113,18 @@ class Collaboration:
         may have opened one after it had stopped. What a room has not stored when the event loop
         stops is lost.
         """
-        server = getattr(self._settings.get("jupyter_server_ydoc"), "ywebsocket_server", None)
+        server = self._server
         if server is None or not server.started.is_set():
             return
         with move_on_after(STOP_SECONDS):
             if server._task_group is not None:
                 await server.stop()
             await server._start_finished.wait()
+
+    @property
+    def _server(self) -> Any:
+        """The websocket server, None before it starts and without jupyter-collaboration."""
+        return getattr(self._settings.get("jupyter_server_ydoc"), "ywebsocket_server", None)
 
     async def _join(self, path: str, room_id: str) -> tuple[DocumentRoom, bool]:
         extension, rooms = self._extension, self.rooms

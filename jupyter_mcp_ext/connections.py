@@ -34,6 +34,7 @@ class Connections:
         inventory: KernelInventory,
         losses: Losses,
         spawn: Spawn,
+        specs: Kernelspecs,
         start_timeout: float,
         log: Logger,
     ) -> None:
@@ -43,7 +44,7 @@ class Connections:
         self._spawn = spawn
         self._start_timeout = start_timeout
         self._log = log
-        self._specs = Kernelspecs(settings)
+        self._specs = specs
         self._connections: dict[str, KernelConnection] = {}
         self._context = new_context()
         settings["event_logger"].add_listener(schema_id=KERNEL_ACTIONS, listener=self._on_action)

@@ -22,6 +22,7 @@ from .errors import (
     NotebookExists,
     NotebookNotFound,
 )
+from .failures import is_panic
 
 MAX_PATH_CHARS = 4096
 MAX_PATH_PARTS = 100
@@ -119,11 +120,12 @@ class Contents:
         """The path of a directory in its one spelling.
 
         Raises:
-            InvalidRequest: there is none.
+            InvalidRequest: as `clean_path`.
+            DirectoryNotFound: there is none.
         """
         clean = clean_path(path)
         if self._is_hidden(clean) or not await ensure_async(self._manager.dir_exists(clean)):
-            raise InvalidRequest(f"There is no directory {path!r}.", "list_files shows them.")
+            raise DirectoryNotFound(path)
         return clean
 
     def on_disk(self, path: str) -> str:
@@ -245,6 +247,6 @@ def reason_of(error: BaseException) -> str:
         origin = origin.__context__
     if isinstance(origin, OSError) and origin.strerror:
         return origin.strerror
-    if isinstance(error, UnicodeError) or type(error).__name__ == "PanicException":
+    if isinstance(error, UnicodeError) or is_panic(error):
         return "it has a number or a text that no live document can hold"
     return "it is refused" if isinstance(error, HTTPError) else type(error).__name__

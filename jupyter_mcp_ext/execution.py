@@ -74,7 +74,7 @@ class Execution:
         """The only source that may run, if a person was asked about it."""
         self.in_subshell = False
         self.in_queue = CancelScope()
-        self.is_submitted = False
+        self.is_sent = False
         self.has_late_writer = False
         self.prompt: Prompt | None = None
         """What it asks for and waits for."""

@@ -168,7 +168,7 @@ class Executor:
         """
         if self._is_stopping or execution.is_finished:
             return
-        if not execution.is_submitted:
+        if not execution.is_sent:
             execution.in_queue.cancel()
         elif execution.in_subshell:
             raise Unavailable(
@@ -233,7 +233,7 @@ class Executor:
             if execution.agreed not in (None, cell.source):
                 raise AgreementOutdated([cell.label])
             if cell.type != "code":
-                raise WrongCellType(cell.label, cell.type, "code")
+                raise WrongCellType(cell.label, cell.type)
             document.check_writable()
             execution.source = execution.area.start(document, cell.id)
             run = await self._execute_cell(execution, connection, document)
@@ -247,7 +247,7 @@ class Executor:
         if while_busy and await is_busy(connection):
             subshell = await subshell_of(connection)
             execution.kernel_id = connection.kernel_id
-            execution.is_submitted = execution.in_subshell = True
+            execution.is_sent = execution.in_subshell = True
             run = await self._execute(execution, connection, code, subshell)
         else:
             async with self._turn(execution, connection):
@@ -292,7 +292,7 @@ class Executor:
             # It may have died while others had their turn.
             await self._kernels.connections.wait_ready(connection)
             execution.notes += await self._loss_notes.take(connection, execution)
-            execution.is_submitted = True
+            execution.is_sent = True
             yield
 
     async def _execute_cell(

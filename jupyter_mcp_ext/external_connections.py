@@ -32,7 +32,7 @@ class ExternalConnections:
         known = set(self._inventory.external)
         kernel_id = await self._inventory.add(connection_file)
         try:
-            self._inventory.agents.name(kernel_id, name)
+            self._inventory.agents.ensure_name(name, kernel_id)
             with fail_after(CONNECT_SECONDS):
                 return await self._connections.open(kernel_id)
         except (InvalidRequest, TimeoutError, KernelProblem) as error:

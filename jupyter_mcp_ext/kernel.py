@@ -67,7 +67,7 @@ class Kernels:
         self._records = records
         self._sessions = NotebookSessions(settings)
         self.connections = Connections(
-            settings, self._inventory, self._losses, spawn, start_timeout, log
+            settings, self._inventory, self._losses, spawn, self.specs, start_timeout, log
         )
         """To the kernels that agents have used."""
         self.external = ExternalConnections(self._inventory, self.connections)

@@ -150,7 +150,7 @@ class LiveNotebook:
     def carets(self, cell_id: str) -> list[dict[str, Any]]:
         """A caret at the end of the cell's source, as JupyterLab draws it for others.
 
-        None where there is no source to show it in.
+        Empty where there is no source to show it in.
 
         Raises:
             CellNotFound: the cell was deleted.

@@ -25,12 +25,12 @@ from mcp_types import (
 )
 
 from . import render
+from .answer_size import MAX_ANSWER_BYTES, sendable
 from .cell import Cell
 from .errors import InvalidRequest, NotANotebook, NotFound
-from .headers import header_of
 from .links import CELL_TEMPLATE, NOTEBOOK_TEMPLATE, TEXT_TYPE, parse_uri, uri_of
+from .notebook_header import header_of
 from .output_blocks import Block
-from .sending import MAX_ANSWER_BYTES, sendable
 from .text import encodable, printable
 from .tools.toolset import Services, rendered
 

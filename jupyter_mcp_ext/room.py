@@ -30,7 +30,7 @@ GLOBAL_AWARENESS = "JupyterLab:globalAwareness"
 """The id of the room in which JupyterLab's browsers tell of their users."""
 
 
-class _Keeper:
+class _OwnClient:
     """Stands among a room's clients like a browser, so that nobody frees the room under us."""
 
     path = "jupyter_mcp_ext"
@@ -44,7 +44,7 @@ class _Lease:
     room: DocumentRoom
     document: NotebookDocument
     autosave: Autosave
-    keeper: _Keeper = field(default_factory=_Keeper)
+    client: _OwnClient = field(default_factory=_OwnClient)
     users: int = 0
     is_new: bool = False
     """Whether nobody was in the room before us, and its cells have not been looked at yet."""
@@ -230,7 +230,7 @@ class NotebookRooms:
 
     def _use(self, lease: _Lease) -> None:
         lease.users += 1
-        lease.room.clients.add(lease.keeper)
+        lease.room.clients.add(lease.client)
         if lease.room.cleaner is not None:
             lease.room.cleaner.cancel()
             lease.room.cleaner = None
@@ -270,9 +270,9 @@ class NotebookRooms:
             async with self._collaboration.lock(lease.room):
                 await save_pending(lease.room, is_wanted=not _has_guests(lease.room))
                 await drain(lease.room.ystore)
-                # The keeper is gone where there was a guest when this was last tried.
+                # Our client is gone where there was a guest when this was last tried.
                 if self._is_live(lease) and not _has_guests(lease.room):
-                    lease.room.clients.discard(lease.keeper)
+                    lease.room.clients.discard(lease.client)
                     if lease.room.cleaner not in (None, asyncio.current_task()):
                         lease.room.cleaner.cancel()  # Of a person who left just now.
                     await self._collaboration.delete(lease.room)
@@ -281,7 +281,7 @@ class NotebookRooms:
             # Cancelled by a browser, which takes the room over; if we come back ourselves, it is
             # no longer the room's cleaner.
             if lease.room.cleaner is asyncio.current_task():
-                lease.room.clients.discard(lease.keeper)
+                lease.room.clients.discard(lease.client)
 
     def _forget_dead(self) -> None:
         # A room that a browser takes over keeps its lease: what the journal knows goes on.
@@ -293,4 +293,4 @@ class NotebookRooms:
 
 
 def _has_guests(room: DocumentRoom) -> bool:
-    return any(not isinstance(client, _Keeper) for client in room.clients)
+    return any(not isinstance(client, _OwnClient) for client in room.clients)

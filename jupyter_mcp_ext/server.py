@@ -22,11 +22,12 @@ from mcp_types import (
 
 from . import __version__
 from .attendance import Attendance
-from .audit import Record
+from .audit import Ending
 from .boundary import answer, guarded
 from .callers import agent_of, is_permitted, jupyter_handler
 from .elicitation import Elicitation
 from .resources import TEMPLATES, Resources
+from .starts import Spawn
 from .subscriptions import Subscriptions
 from .tools import TOOLSETS
 from .tools.toolset import Services, Tool, ToolContext, Toolset
@@ -48,7 +49,7 @@ LINKS_VERSION = "2025-06-18"
 def create_server(
     services: Services,
     toolsets: Sequence[str],
-    spawn: Callable[[Callable[[], Awaitable[None]]], None],
+    spawn: Spawn,
     log: Logger,
     attendance: Attendance,
     *,
@@ -183,10 +184,10 @@ def _remove_links(result: CallToolResult | InputRequiredResult) -> None:
 
 def _recording(
     tool: Tool, context: ToolContext, arguments: dict[str, Any]
-) -> AbstractContextManager[Record]:
+) -> AbstractContextManager[Ending]:
     """Tells of the call when it has ended, unless the tool only reads."""
     if tool.is_read_only:
-        return nullcontext(Record())
+        return nullcontext(Ending())
     return context.services.audit.recording(context.agent, tool.name, arguments, context.cells)
 
 

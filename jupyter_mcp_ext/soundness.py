@@ -17,14 +17,6 @@ def is_sound(ycell: Any) -> bool:
     return isinstance(ycell.get("metadata"), Map) and (not is_code or has_outputs(ycell))
 
 
-def is_failure(error: BaseException) -> bool:
-    """Whether this is not a cancellation or the like.
-
-    pycrdt panics where Yjs cannot hold a value, by an exception that is no `Exception`.
-    """
-    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
-
-
 def has_outputs(ycell: Any) -> bool:
     """Whether it has outputs that can be written, as code cells have."""
     return isinstance(ycell, Map) and isinstance(ycell.get("outputs"), Array)

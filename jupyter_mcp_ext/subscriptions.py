@@ -21,6 +21,7 @@ from mcp_types import (
 from .errors import InvalidRequest, MCPExtensionError
 from .links import parse_uri
 from .room import NotebookRooms
+from .starts import Spawn
 
 PAUSE_SECONDS = 1.0
 """How long a client hears nothing more of a resource after it was told of a change."""
@@ -112,9 +113,7 @@ class Subscriber:
 class Subscriptions:
     """The clients that want to hear of changes; all of them end with their connections."""
 
-    def __init__(
-        self, rooms: NotebookRooms, spawn: Callable[[Callable[[], Awaitable[None]]], None]
-    ) -> None:
+    def __init__(self, rooms: NotebookRooms, spawn: Spawn) -> None:
         self._rooms = rooms
         self._spawn = spawn
         self._listening: set[ListenHandler] = set()

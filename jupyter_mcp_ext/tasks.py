@@ -8,7 +8,7 @@ from logging import Logger
 
 from anyio import Event, create_task_group
 
-from .soundness import is_failure
+from .failures import is_failure
 
 STOP_SECONDS = 1.0
 """How long stopping waits for the tasks to end."""

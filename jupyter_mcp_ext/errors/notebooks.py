@@ -63,9 +63,9 @@ class BeingTyped(Conflict):
 
 
 class WrongCellType(Conflict):
-    def __init__(self, cell: str, cell_type: str, wanted: str) -> None:
+    def __init__(self, cell: str, cell_type: str) -> None:
         super().__init__(
-            f"Cell {cell} is a {cell_type} cell, not a {wanted} cell.",
+            f"Cell {cell} is a {cell_type} cell, not a code cell.",
             "Choose another cell, or change its type with overwrite_cell.",
         )
 

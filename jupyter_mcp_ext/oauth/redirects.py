@@ -38,7 +38,7 @@ def is_usable(uri: str) -> bool:
         return False
     if parts.scheme in ("http", "https"):
         return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in LOOPBACK)
-    return not has_port and _is_of_app(uri, parts)
+    return not has_port and _is_of_app(parts)
 
 
 def is_same(registered: str, asked: str) -> bool:
@@ -60,7 +60,7 @@ def scheme_of(uri: str) -> str:
     return urlsplit(uri).scheme
 
 
-def _is_of_app(uri: str, parts: SplitResult) -> bool:
+def _is_of_app(parts: SplitResult) -> bool:
     """RFC 8252 wants names like `com.example.app`; many apps have `app://` instead."""
     if not _SCHEME.fullmatch(parts.scheme) or _NO_APP.fullmatch(parts.scheme):
         return False

@@ -167,7 +167,7 @@ async def clear_outputs(context: ToolContext, notebook: Notebook, cells: CellRef
 
 def _check_runs(label: str, cell_type: str) -> None:
     if cell_type != "code":
-        raise WrongCellType(label, cell_type, "code")
+        raise WrongCellType(label, cell_type)
 
 
 async def _written(

@@ -50,7 +50,7 @@ async def execute_cell(
     async with context.open(notebook) as document:
         found = document.cell(cell)
         if found.type != "code":
-            raise WrongCellType(found.label, found.type, "code")
+            raise WrongCellType(found.label, found.type)
         context.check_known(document, [found], overwrite_changes)
         execution = context.services.executor.submit_cell(
             document,
@@ -109,8 +109,7 @@ async def execute_code(
     """Run code without a trace in the notebook, on its kernel or on the named one.
 
     Takes what a cell takes: %magics, !shell, %%bash; %pip installs packages, in a uv environment
-    !uv pip. With while_busy=true it runs beside what
-    the kernel runs now.
+    !uv pip. With while_busy=true it runs beside what the kernel runs now.
     """
     if bool(notebook) == bool(kernel):
         raise InvalidRequest("Name either a notebook or a kernel.")

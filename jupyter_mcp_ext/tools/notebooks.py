@@ -14,11 +14,11 @@ from pydantic import Field, WithJsonSchema
 
 from .. import render
 from ..cell import Cell
-from ..headers import header_of
 from ..journal import Changes
 from ..kernel import Kernels
 from ..links import cell_link
 from ..notebook import NotebookDocument
+from ..notebook_header import header_of
 from ..output_blocks import Block, Limits
 from ..output_parts import format_size
 from ..people import Participant

@@ -234,7 +234,7 @@ def _run(execution: Execution) -> render.RunSection:
     if execution.prompt is not None:
         prompt = printable(execution.prompt.text[:MAX_PROMPT_CHARS])
         lines.append(WAITS_FOR_INPUT.format(prompt=prompt, id=execution.id))
-    elif execution.status == "queued" and execution.is_submitted:
+    elif execution.status == "queued" and execution.is_sent:
         lines.append(NOT_HEARD_OF.format(id=execution.id))
     elif hint := NEXT_CALL.get(execution.status):
         lines.append(hint.format(id=execution.id))

@@ -70,7 +70,7 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
         "another; list_kernels(recorded='etl') shows the 3 runs on it.",
     ),
     (
-        errors.WrongCellType("[0] ab12", "markdown", "code"),
+        errors.WrongCellType("[0] ab12", "markdown"),
         "Cell [0] ab12 is a markdown cell, not a code cell. Choose another cell, or change "
         "its type with overwrite_cell.",
     ),

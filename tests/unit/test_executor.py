@@ -292,7 +292,7 @@ async def test_cells_run_in_the_order_in_which_they_were_asked_for(house: House)
     first, second, third = (house.cell(f"wait\nprint {number}") for number in range(3))
     for execution, later in ((first, second), (second, third)):
         await house.begun(execution)
-        assert later.status == "queued" and not later.is_submitted
+        assert later.status == "queued" and not later.is_sent
         house.kernel.release()
     await house.begun(third)
     house.kernel.release()
@@ -305,7 +305,7 @@ async def test_what_runs_on_the_same_kernel_for_others_is_waited_for(house: Hous
     by_id = house.executor.submit_code("wait\nprint a", kernel="k1")
     cell = house.cell("print b")
     await house.begun(by_id)
-    assert not cell.is_submitted
+    assert not cell.is_sent
     house.kernel.release()
     assert await ended(by_id, cell) == ["ok", "ok"]
 
@@ -382,7 +382,7 @@ async def test_a_text_is_not_run(house: House) -> None:
     execution = house.executor.submit_cell(house.document, cell, AGENT)
     with pytest.raises(WrongCellType) as caught:
         await execution.wait(5)
-    assert str(caught.value) == str(WrongCellType(cell.label, "markdown", "code"))
+    assert str(caught.value) == str(WrongCellType(cell.label, "markdown"))
 
 
 async def test_a_notebook_that_cannot_be_saved_is_not_run(house: House) -> None:
@@ -457,7 +457,7 @@ async def test_code_runs_beside_what_the_kernel_runs(house: House) -> None:
     beside = house.code("print 1", while_busy=True, takes_input=True)
     assert await ended(beside) == ["ok"]
     assert (running.status, texts(beside.outputs)) == ("running", ["1"])
-    assert beside.in_subshell and beside.is_submitted and beside.kernel_id == "k1"
+    assert beside.in_subshell and beside.is_sent and beside.kernel_id == "k1"
     request = house.kernel.requests[1]
     assert request["header"]["subshell_id"] == "beside"
     assert request["content"]["allow_stdin"] is False, "it could not be ended"
@@ -514,7 +514,7 @@ async def test_what_the_kernel_has_queued_behind_others_stays_queued(
     house.kernel.run_by_somebody_else("wait")
     queued = house.cell("print 2")
     with fail_after(5):
-        while not queued.is_submitted:
+        while not queued.is_sent:
             await house.kernel.hear()
     await house.interrupt(queued)
     assert queued.status == "queued" and house.kernel.codes == ["print 1", "wait"]
@@ -532,7 +532,7 @@ async def test_what_a_silent_kernel_was_sent_is_interrupted(
     house.kernel.is_silent = True
     silent = house.cell("wait")
     with fail_after(5):
-        while not silent.is_submitted:
+        while not silent.is_sent:
             await house.kernel.hear()
     with pytest.raises(InterruptFailed):
         await house.interrupt(silent)
@@ -546,7 +546,7 @@ async def test_what_begins_while_it_is_interrupted_ends(house: House) -> None:
     house.kernel.run_by_somebody_else("wait")
     queued = house.cell("wait")
     with fail_after(5):
-        while not queued.is_submitted:
+        while not queued.is_sent:
             await house.kernel.hear()
         async with create_task_group() as tasks:
             tasks.start_soon(house.interrupt, queued)

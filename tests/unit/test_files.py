@@ -28,6 +28,7 @@ def test_no_path_leads_out_of_the_root(path: str) -> None:
     with pytest.raises(InvalidRequest, match="leads out"):
         clean_path(path)
 
+
 KEPT = (
     ".ipynb_checkpoints/secrets-checkpoint.json",
     ".env-checkpoint",

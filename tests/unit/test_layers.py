@@ -20,12 +20,12 @@ LAYERS = [
     {"boundary"},
     {"tools"},
     {"consent"},
-    {"render", "elicitation", "sending"},
+    {"render", "elicitation", "answer_size"},
     {"search", "callers"},
     {"output_blocks"},
     {"output_parts"},
     {"scaling", "links", "shell_commands"},
-    {"executor", "variables", "keeper", "settings", "headers"},
+    {"executor", "variables", "keeper", "settings", "notebook_header"},
     {"output_writer", "loss_notes", "executions", "inputs"},
     {"execution"},
     {"files"},
@@ -47,7 +47,7 @@ LAYERS = [
     {"references", "text_edits", "journal", "people", "soundness", "storable"},
     {"layouts", "losses", "ranges", "images", "templating"},
     {"audit", "attendance"},
-    {"errors", "agent", "text", "private", "origin", "bodies"},
+    {"errors", "agent", "text", "private", "origin", "bodies", "failures"},
 ]
 """From top to bottom; a module may import any layer below its own."""
 
@@ -64,7 +64,7 @@ HOMES = {
             "output_blocks",
             "links",
         ),
-        *("elicitation", "sending"),
+        *("elicitation", "answer_size"),
     },
     "PIL": {"scaling"},
     "jinja2": {"templating"},

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mcp_types import ImageContent, ResourceLink, TextContent
 from PIL import Image
 
-from jupyter_mcp_ext import render, sending
+from jupyter_mcp_ext import answer_size, render
 from jupyter_mcp_ext.cell import Cell
 from jupyter_mcp_ext.kernel_facts import KernelFacts
 from jupyter_mcp_ext.links import cell_link
@@ -884,21 +884,21 @@ def block(text: str) -> TextContent:
 
 def test_an_answer_that_can_be_sent_stays_as_it_is() -> None:
     blocks = [block("status"), block("x\n" * 300_000), block("")]
-    assert sending.sendable(blocks) == blocks
+    assert answer_size.sendable(blocks) == blocks
 
 
 @pytest.mark.parametrize("line", ["😀" * 90, "é" * 70_000, '"' * 9, "x" * 2_000_000, ""])
 def test_only_the_longest_texts_of_an_answer_are_cut_to_what_can_be_sent(line: str) -> None:
     long = block("\n".join([line] * (4_000_000 // (len(line) + 1))))
     picture = ImageContent(type="image", data="A" * 600_000, mime_type="image/png")
-    first, cut, image, cut_too, last = sending.sendable(
+    first, cut, image, cut_too, last = answer_size.sendable(
         [block("status"), long, picture, long, block("notice")]
     )
     assert (first, image, last) == (block("status"), picture, block("notice"))
     for each in (cut, cut_too):
         assert isinstance(each, TextContent)
         kept, _, note = each.text.rpartition("\n")
-        assert note == sending.CUT_NOTE and kept and long.text.startswith(kept)
+        assert note == answer_size.CUT_NOTE and kept and long.text.startswith(kept)
         assert 10_000 < len(json.dumps(kept)) <= 200_000
 
 
