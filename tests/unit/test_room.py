@@ -43,25 +43,52 @@ async def test_nothing_is_saved_in_time_any_more_when_the_first_save_takes_too_l
     assert asked == []
 
 
-async def test_a_notebook_that_is_closed_just_after_a_person_has_left_it_is_freed() -> None:
-    deleted: list[Any] = []
+class Collaboration:
+    """What jupyter-collaboration has: one room, of which the last person may have just left."""
 
-    async def delete(room: Any) -> None:
-        deleted.append(room)
-        del collaboration.rooms["id"]
+    def __init__(self) -> None:
+        document = SimpleNamespace(dirty=False)
+        file = SimpleNamespace(path="a.ipynb", file_id="file")
+        self.live: Any = SimpleNamespace(clients=set(), ystore=None, room_id="id", cleaner=None)
+        self.live._saving_document, self.live._save_delay = None, 1
+        self.live._document, self.live._file, self.live.awareness = document, file, None
+        self.rooms: dict[str, Any] = {"id": self.live}
+        self.deleted: list[Any] = []
+        self.grace_seconds = 0
+        self.is_loading = anyio.Event()
+        self._lock = asyncio.Lock()
 
-    async def notebook(path: str) -> dict[str, str]:
-        return {"path": path}
+    def lock(self, room: Any) -> asyncio.Lock:
+        return self._lock
 
-    # What Jupyter has for a room that the last person has left: no clients, and a cleaner.
-    live: Any = SimpleNamespace(clients=set(), ystore=None, room_id="id", _saving_document=None)
-    live._document, live._save_delay = SimpleNamespace(dirty=False), 1
-    live.cleaner = asyncio.create_task(asyncio.sleep(60))
-    lock = asyncio.Lock()
-    collaboration: Any = SimpleNamespace(rooms={"id": live}, lock=lambda room: lock, delete=delete)
-    collaboration.notebook_room_id = lambda path: "id"
+    def notebook_room_id(self, path: str) -> str:
+        return "id"
+
+    async def join(self, path: str, room_id: str) -> tuple[Any, bool]:
+        return self.live, True
+
+    async def initialize(self, room: Any) -> None:
+        self.is_loading.set()
+        await anyio.sleep_forever()
+
+    async def delete(self, room: Any) -> None:
+        self.deleted.append(room)
+        del self.rooms["id"]
+
+
+def rooms_of(collaboration: Any) -> room.NotebookRooms:
+    async def notebook(path: str) -> dict[str, Any]:
+        return {"path": path, "writable": True}
+
     contents: Any = SimpleNamespace(notebook=notebook)
-    rooms: Any = room.NotebookRooms(collaboration, contents, None, None)  # type: ignore[arg-type]
+    notices: Any = SimpleNamespace(listen=lambda: None, follow=lambda room_id: None)
+    return room.NotebookRooms(collaboration, contents, notices, lambda function: None)
+
+
+async def test_a_notebook_that_is_closed_just_after_a_person_has_left_it_is_freed() -> None:
+    collaboration = Collaboration()
+    live, rooms = collaboration.live, rooms_of(collaboration)
+    live.cleaner = asyncio.create_task(asyncio.sleep(60))
     document = NotebookDocument(YNotebook(), "a.ipynb", settled)
     with anyio.fail_after(SAVE_INTERVAL_SECONDS / 2):
         async with anyio.create_task_group() as saves:
@@ -70,5 +97,23 @@ async def test_a_notebook_that_is_closed_just_after_a_person_has_left_it_is_free
             document.insert_cell("1")
             await rooms.leave("a.ipynb")
             await live.cleaner
-            assert deleted == [live] and not rooms._leases
+            assert collaboration.deleted == [live] and not rooms._leases
         # It is not kept for a save that would come later.
+
+
+async def test_a_room_is_freed_where_the_call_is_cancelled_that_loads_it() -> None:
+    collaboration = Collaboration()
+    live, rooms = collaboration.live, rooms_of(collaboration)
+    live._document = YNotebook()
+
+    async def open_it() -> None:
+        async with rooms.open("a.ipynb"):
+            raise AssertionError("it was never loaded")
+
+    async with anyio.create_task_group() as calls:
+        calls.start_soon(open_it)
+        await collaboration.is_loading.wait()
+        calls.cancel_scope.cancel()
+    with anyio.fail_after(5):
+        await live.cleaner
+    assert collaboration.deleted == [live] and not live.clients and not rooms._leases
