@@ -14,6 +14,7 @@ from pycrdt import Array, Map
 from ..peer import Peer, join_room
 from .calls import Message, resource_calls, rpc_messages, tool_calls
 from .messages import plans
+from .monitor import LAST_CHANGE, document_digest
 from .notebooks import CELL, PLAIN, notebook_files, outputs, peer_changes
 from .target import Target, tools
 
@@ -103,6 +104,8 @@ async def join(target: Target, given: tuple[list[Any], list[tuple[str, dict[str,
     async with join_room(target.server, path) as peer:
         for change in changes:
             _spoil(peer, *change)
+        # Changes may take each other back.
+        peer.notebook.ydoc.get("state", type=Map)[LAST_CHANGE] = path
         await peer_is_heard(target, path, peer)
         for tool, arguments in calls:
             if tool not in ("list_notebooks", "open_notebook"):
@@ -113,8 +116,6 @@ async def join(target: Target, given: tuple[list[Any], list[tuple[str, dict[str,
 
 
 async def peer_is_heard(target: Target, path: str, peer: Peer) -> None:
-    from .monitor import document_digest
-
     with anyio.move_on_after(HEARD_SECONDS) as patience:
         while (await target.state())["documents"].get(path) != document_digest(peer.notebook):
             await anyio.sleep(0.005)

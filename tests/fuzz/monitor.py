@@ -22,9 +22,13 @@ from typing import Any
 
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.application import ExtensionApp
+from pycrdt import Map
 from tornado.web import authenticated
 
 from jupyter_mcp_ext.cell import id_of
+
+LAST_CHANGE = "fuzz"
+"""Where a peer says in a notebook's state that it has done all it does."""
 
 LOOK_SECONDS = 0.02
 """How often it is looked at what the loop is doing, to name what takes long."""
@@ -121,9 +125,10 @@ class MonitorHandler(APIHandler):
 
 
 def document_digest(document: Any) -> str:
-    """Of the cells of a live notebook, whatever order Yjs has them in."""
+    """Of the cells of a live notebook, and of what its last writer says."""
+    state = document.ydoc.get("state", type=Map).get(LAST_CHANGE)
     cells = json.loads(str(document.ycells))
-    return _digest(json.dumps(cells, sort_keys=True).encode())
+    return _digest(json.dumps([cells, state], sort_keys=True).encode())
 
 
 def stale_in(document: Any) -> str:
