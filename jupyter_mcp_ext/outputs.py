@@ -24,6 +24,9 @@ OUTPUT_TYPES = ("stream", "display_data", "execute_result", "error")
 MAX_WRITE_CHARS = 1_000_000
 """How much one transaction writes, so that the event loop is free again soon."""
 
+ERROR_BYTES = 1_000_000
+"""About how much of errors is kept where there is no room for other outputs any more."""
+
 CUT_SHORT = (
     "\n[jupyter_mcp_ext: this run has more than {:g} MB of output; the notebook keeps no more. "
     "MCPExtension.max_document_output_bytes is that bound.]\n"
@@ -38,7 +41,7 @@ class OutputArea:
     store behind the document, get an update.
 
     `author` is whose run it is. What comes once there are `max_bytes` is dropped and counted in
-    `omitted`; errors may take as much again.
+    `omitted`; errors may take ERROR_BYTES more.
     """
 
     def __init__(self, max_bytes: int, author: Author = NOBODY) -> None:
@@ -190,7 +193,8 @@ class OutputArea:
 
     def _add(self, kind: str, content: Message) -> None:
         self._dirty = True
-        if self.size > self._max_bytes * (2 if kind == "error" else 1):
+        room = ERROR_BYTES if kind == "error" else 0
+        if self.size > self._max_bytes + room:
             self._omit(kind, content)
         elif kind == "stream":
             name = "stderr" if content.get("name") == "stderr" else "stdout"

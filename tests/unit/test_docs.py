@@ -132,6 +132,7 @@ def quoted_texts() -> list[str]:
         str(errors.TextNotFound("Cell [1] 77b0e5d2", "import numpy")),
         str(errors.AmbiguousMatch("Cell [1] 77b0e5d2", "x", 3)),
         str(errors.RemovalNotConfirmed(12, 14)),
+        str(errors.KernelSilent("0f9c2d4e", 60)),
         str(errors.InterruptFailed("0f9c2d4e", control.INTERRUPT_GRACE_SECONDS)),
         running.NEXT_CALL["kernel_died"],
         loss_notes.LOST_VARIABLES.format(reason=losses.UNKNOWN),

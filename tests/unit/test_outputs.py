@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jupyter_ydoc import YNotebook
 from pycrdt import Map, Text
 
-from jupyter_mcp_ext import stream_text
+from jupyter_mcp_ext import outputs, stream_text
 from jupyter_mcp_ext.agent import NOBODY, Author
 from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import NotebookDocument
@@ -595,7 +595,10 @@ def test_output_beyond_the_bound_is_dropped_with_one_note_and_errors_are_kept(
     assert note == stream_output(CUT_SHORT.format(0.001), "stderr")
 
 
-def test_errors_and_updates_beyond_the_bound_are_bounded_too(document: NotebookDocument) -> None:
+def test_errors_and_updates_beyond_the_bound_are_bounded_too(
+    document: NotebookDocument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "ERROR_BYTES", 500)
     area = OutputArea(500)
     area.start(document, CELL)
     area.apply(display("1", "x"))
