@@ -13,6 +13,8 @@ class Activity:
     def __init__(self) -> None:
         self.runs_heard = 0
         """How many runs of whomever it has begun since its start, or since we listen."""
+        self.is_whole = False
+        """Whether all runs are known: what had begun before we listened is over."""
         self.is_shared = False
         """Whether somebody else than agents has run something on it."""
         self._running: set[str] = set()

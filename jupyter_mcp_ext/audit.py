@@ -44,11 +44,11 @@ class Audit:
         self, agent: Agent, tool: str, arguments: Mapping[str, Any], cells: Sequence[str]
     ) -> Iterator[Ending]:
         """Emit what becomes of a call inside; `cells` are looked at when it ends."""
-        record = Ending()
+        ending = Ending()
         try:
-            yield record
+            yield ending
         finally:
-            self._emit(agent, tool, arguments, cells, record)
+            self._emit(agent, tool, arguments, cells, ending)
 
     def _emit(
         self,
@@ -56,7 +56,7 @@ class Audit:
         tool: str,
         arguments: Mapping[str, Any],
         cells: Sequence[str],
-        record: Ending,
+        ending: Ending,
     ) -> None:
         data = {
             "user": agent.user,
@@ -66,8 +66,8 @@ class Audit:
             "path": str(arguments.get("notebook") or arguments.get("path") or "")[:MAX_CHARS],
             "kernel": str(arguments.get("kernel") or "")[:MAX_CHARS],
             "cells": [*dict.fromkeys(cells)][:MAX_CELLS],
-            "outcome": record.outcome,
-            "error": record.error,
+            "outcome": ending.outcome,
+            "error": ending.error,
         }
         try:
             self._event_logger.emit(schema_id=SCHEMA_ID, data=data)

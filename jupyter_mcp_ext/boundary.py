@@ -72,7 +72,7 @@ def _protocol_error(error: MCPExtensionError, ctx: Any) -> MCPError:
 
 
 async def answer(
-    tool: Tool, context: ToolContext, arguments: dict[str, Any], log: Logger, record: Ending
+    tool: Tool, context: ToolContext, arguments: dict[str, Any], log: Logger, ending: Ending
 ) -> CallToolResult | InputRequiredResult:
     """Call the tool; what goes wrong becomes a result that says so."""
     # A call that answers a run's question was made before: it must not be done twice. Consent is
@@ -81,16 +81,16 @@ async def answer(
     instead = resume if state and not state.startswith(consent.STATE) else None
     try:
         result = CallToolResult(content=[*sendable(await tool.call(context, arguments, instead))])
-        record.end("ok")
+        ending.end("ok")
         return result
     except InputRequired as question:
-        record.end("asked")
+        ending.end("asked")
         return question.result
     except BaseException as error:
         # Whatever it is, the model is told as much as helps it.
         if not is_failure(error):
             raise
-        record.end("error", error)
+        ending.end("error", error)
         told = TextContent(type="text", text=_short(_explained(tool.name, error, log)))
         return CallToolResult(content=[told], is_error=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -99,7 +100,12 @@ class Collaboration:
     async def delete(self, room: DocumentRoom) -> None:
         """Free a room that nobody is in."""
         loaders, file_id = self._extension.file_loaders, room._file.file_id
+        saving = room._saving_document
         await self._extension.ywebsocket_server.delete_room(room=room)
+        if saving is not None:
+            # Broken off by that, but what is being written is written to its end. Whoever reads the
+            # file meanwhile makes Jupyter take it for broken, and move it away.
+            await asyncio.wait([saving])
         await close_store(room.ystore)
         if file_id in loaders and not loaders[file_id].number_of_subscriptions:
             # The watcher of a file that was deleted has ended with this error.

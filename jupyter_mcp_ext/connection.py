@@ -12,15 +12,9 @@ from .activity import Activity
 from .channels import Channel, Channels, Kernel, Message, MessageHandler
 from .errors import Unavailable
 from .losses import UNKNOWN, Loss
-from .readiness import Readiness
+from .readiness import MAX_PROBE_SECONDS, PROBE_SECONDS, Readiness
 from .requests import Requests
 from .runs import VARIABLES, InputHandler, Run, Runs, execute_request
-
-PROBE_SECONDS = 0.1
-"""How long the first question to a kernel waits for its answer; each further one waits twice as
-long as the one before, up to MAX_PROBE_SECONDS."""
-
-MAX_PROBE_SECONDS = 1.0
 
 STDIN_SECONDS = 2.0
 """How long to wait for the stdin channel of a kernel that answers; not every kernel has one."""
@@ -271,7 +265,7 @@ class KernelConnection:
             self.variables = ()
         self.readiness.reset()
         self.activity.clear()
-        self.subshell, self.activity.runs_heard = "", 0
+        self.subshell, self.activity.runs_heard, self.activity.is_whole = "", 0, False
         self._runs.die()
         self._requests.end()
 
@@ -285,12 +279,17 @@ class KernelConnection:
 
     def _open_channels(self) -> Channels:
         handlers: dict[Channel, MessageHandler] = {
-            "shell": self._on_reply,
+            "shell": self._on_shell,
             "control": self._on_reply,
             "iopub": self._on_iopub,
             "stdin": self._on_stdin,
         }
         return self._kernel.open_channels(handlers, self._on_disconnect)
+
+    def _on_shell(self, message: Message) -> None:
+        # The main shell takes one request after the other.
+        self.activity.is_whole |= not message["parent_header"].get("subshell_id")
+        self._on_reply(message)
 
     def _on_reply(self, message: Message) -> None:
         msg_id, content = message["parent_header"].get("msg_id", ""), message["content"]

@@ -84,7 +84,7 @@ class Connections:
 
         Raises:
             KernelNotFound: it was shut down.
-            KernelStartFailed: it is new, and its process ends or does not answer within the time
+            KernelStartFailed: its process ends; or it is new, and does not answer within the time
                 that a start may take.
             KernelSilent: it does not answer within that time.
             KernelEnded: the program that owned it has ended.
@@ -95,7 +95,7 @@ class Connections:
         except ConnectionError as error:
             raise KernelEnded(connection.kernel_id) from error
         except (TimeoutError, ProcessLookupError) as error:
-            if not is_new:
+            if not is_new and await connection.notice_loss():
                 raise KernelSilent(connection.kernel_id, self._start_timeout) from error
             reason = str(error) or f"it did not answer within {self._start_timeout:g} s"
             specs = await self._specs.all()
@@ -104,12 +104,16 @@ class Connections:
             self.drop(connection)
             raise KernelNotFound(connection.kernel_id)
 
-    def is_starting(self, connection: KernelConnection) -> bool:
-        """Whether the kernel has said nothing yet since somebody started it."""
-        if connection.readiness.is_ready or connection.kernel_id not in self._manager:
-            return False
-        manager = self._manager.get_kernel(connection.kernel_id)
-        return getattr(manager, "execution_state", "") == "starting"
+    async def wait_started(self, connection: KernelConnection) -> None:
+        """If the kernel starts now, wait until it answers; a signal would kill it.
+
+        Raises:
+            KernelNotFound, KernelSilent, KernelEnded: as `wait_ready`.
+        """
+        await connection.notice_loss()
+        is_starting = self._state_of(connection) == "starting" and not connection.readiness.is_ready
+        if is_starting or connection.readiness.is_lost:
+            await self.wait_ready(connection)
 
     @contextmanager
     def losing(self, connection: KernelConnection, reason: str) -> Iterator[None]:
@@ -158,10 +162,7 @@ class Connections:
         """
         for _ in range(NUDGES):
             await sleep(NUDGE_SECONDS)
-            if connection.is_closed or connection.kernel_id not in self._manager:
-                return
-            manager = self._manager.get_kernel(connection.kernel_id)
-            if getattr(manager, "execution_state", "") != "starting":
+            if connection.is_closed or self._state_of(connection) != "starting":
                 return
             if connection.readiness.is_ready:
                 with suppress(TimeoutError):
@@ -181,6 +182,13 @@ class Connections:
     def _bury(self, connection: KernelConnection, reason: str = "it died") -> None:
         with self.losing(connection, reason):
             self.drop(connection)
+
+    def _state_of(self, connection: KernelConnection) -> str:
+        """As Jupyter has heard it last, "" of another program's kernel."""
+        if connection.kernel_id not in self._manager:
+            return ""
+        manager = self._manager.get_kernel(connection.kernel_id)
+        return str(getattr(manager, "execution_state", ""))
 
     @property
     def _manager(self) -> Any:

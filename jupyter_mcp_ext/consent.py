@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -114,6 +115,8 @@ class Consent:
                 named[name] = ",".join(ids)
                 if name == "cells" and resolve_many(document.cell_ids, named[name]) != ids:
                     raise InvalidRequest("These cells have ids that cannot be listed.", "Name one.")
+                if name == "after" and ids[0] in ("start", "end"):
+                    raise InvalidRequest(f"A cell is called {ids[0]!r}.", "Name another one.")
                 words[name] = _cells_in_words(document, ids)
         sources = await self._sources(named)
         if named.get("rerun"):
@@ -147,8 +150,12 @@ def _cells_in_words(document: NotebookDocument, ids: Sequence[str]) -> str:
     """What they are called, and how their sources begin."""
     shown = [document.cell(cell_id) for cell_id in ids[:MAX_CELLS]]
     room = MAX_VALUE_CHARS // max(len(shown), 1)
-    told = [f"{cell.label} {_quoted(cell.source, room)}" for cell in shown]
+    told = [f"[{cell.position}] {_name_of(cell)} {_quoted(cell.source, room)}" for cell in shown]
     return ", ".join([*told, *([f"{len(ids) - len(shown)} more"] if len(ids) > len(shown) else [])])
+
+
+def _name_of(cell: Cell) -> str:
+    return cell.id if re.fullmatch(r"[\w-]+", cell.id) else _quoted(cell.id, MAX_VALUE_CHARS)
 
 
 def _in_words(arguments: Mapping[str, Any]) -> dict[str, str]:

@@ -51,17 +51,17 @@ async def is_busy(connection: KernelConnection) -> bool:
 
 
 async def is_silent(connection: KernelConnection) -> bool:
-    """Whether it neither answers nor is known to run anything.
+    """Whether it does not answer, although it did since its start, and runs nothing of others.
 
     So it is while code in C holds the interpreter, which may keep the kernel from saying that it
     has begun with it.
     """
-    if connection.activity.running:
+    if connection.activity.running or not connection.activity.is_whole:
         return False
     try:
         await connection.request("kernel_info_request", {}, FREE_SECONDS)
     except TimeoutError:
-        return not connection.activity.running
+        return connection.readiness.is_ready and not connection.activity.running
     return False
 
 

@@ -34,7 +34,7 @@ MAX_TEXT_BYTES = 20_000_000
 """A text file with more is not read, since it is read whole."""
 
 MAX_DOWNLOAD_BYTES = 700_000
-"""What fits into one answer in base64, see `sending`."""
+"""What fits into one answer in base64, see `answer_size`."""
 
 SENSITIVE = [
     *(".env", ".env.*", "*.env", ".netrc", "_netrc", ".pgpass", ".pypirc", ".npmrc", ".htpasswd"),

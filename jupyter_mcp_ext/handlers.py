@@ -20,6 +20,7 @@ from .bodies import LINGER_SECONDS, BodyHandler
 from .entrance import NO_TOKEN, lacks_token
 from .hub import hub_login_hint, hub_token_hint, hub_user
 from .oauth.admission import GrantedIdentity
+from .oauth.identity import is_made_up
 from .oauth.login import OAuthLogin
 from .origin import origin_of
 from .transport import ASGIApp, ASGIMessage, Transport
@@ -273,7 +274,7 @@ class MCPHandler(BodyHandler):
     def login(self) -> str:
         """Who the user is, "" for whoever holds the server's token: they are new each time."""
         user = self.current_user
-        return "" if user.name.startswith("Anonymous ") else str(user.username)
+        return "" if is_made_up(user) else str(user.username)
 
     @property
     def client_left(self) -> bool:

@@ -157,14 +157,14 @@ class Kernels:
         Raises:
             KernelNotFound: none, or several.
             KernelGone: it ran once.
-            KernelSilent: it does not answer, and has to.
+            KernelSilent, KernelStartFailed: it does not answer, and has to.
         """
         try:
             kernel_id = self._inventory.id_of(kernel)
         except KernelNotFound:
             await self._raise_gone(kernel)
             raise
-        if must_answer:
+        if must_answer or kernel_id in self._inventory.external:
             return await self.connections.open(kernel_id)
         return self.connections.to(kernel_id)
 
@@ -215,8 +215,7 @@ class Kernels:
         Raises:
             InterruptFailed: it still runs after INTERRUPT_GRACE_SECONDS.
         """
-        if self.connections.is_starting(connection):  # It would die of it.
-            await self.connections.wait_ready(connection)
+        await self.connections.wait_started(connection)
         return await interrupt(connection, partial(self._send_interrupt, connection))
 
     async def restart(self, connection: KernelConnection) -> None:
@@ -231,6 +230,7 @@ class Kernels:
             connection.kernel_id, partial(self._restart, connection.kernel_id)
         )
         await connection.note_restart()
+        connection.loss = connection.loss or Loss("it was restarted")
         await self.connections.wait_ready(connection)
 
     async def shutdown(self, connection: KernelConnection) -> None:

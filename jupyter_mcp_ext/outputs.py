@@ -25,7 +25,7 @@ MAX_WRITE_CHARS = 1_000_000
 """How much one transaction writes, so that the event loop is free again soon."""
 
 ERROR_BYTES = 1_000_000
-"""About how much of errors is kept where there is no room for other outputs any more."""
+"""About how much of errors is kept whether there is room for other outputs or not."""
 
 CUT_SHORT = (
     "\n[jupyter_mcp_ext: this run has more than {:g} MB of output; the notebook keeps no more. "
@@ -41,7 +41,7 @@ class OutputArea:
     store behind the document, get an update.
 
     `author` is whose run it is. What comes once there are `max_bytes` is dropped and counted in
-    `omitted`; errors may take ERROR_BYTES more.
+    `omitted`, except for the first ERROR_BYTES of errors.
     """
 
     def __init__(self, max_bytes: int, author: Author = NOBODY) -> None:
@@ -52,6 +52,7 @@ class OutputArea:
         self.omitted = 0
         """How many bytes were dropped."""
         self._max_bytes = max_bytes
+        self._error_size = 0
         self._origin = Origin("output", author)
         self._outputs: list[Output] = []
         self._streams: dict[int, StreamText] = {}
@@ -62,8 +63,8 @@ class OutputArea:
         self._written = 0
         self._written_text = (0, "")
         self._dirty = False
-        self._start_mark = "."
         self._is_shown = False
+        self._shown_at = ".0"
         self._is_finished = False
         self._abandoned = False
 
@@ -127,14 +128,13 @@ class OutputArea:
         cell = document.exact_cell(cell_id)
         self.cell_id = cell.id
         document.note_start(self.cell_id)
-        self._start_mark = document.journal.mark
         return cell.source
 
     def show_running(self, document: NotebookDocument) -> None:
         """Empty the cell's outputs and mark it running, unless that was done."""
         if not self._is_shown:
             with document.transaction(self._origin):
-                self._show_running(document.ycell(self.cell_id))
+                self._show_running(document, document.ycell(self.cell_id))
                 document.mark_dirty()
 
     def write(self, document: NotebookDocument, max_chars: int = MAX_WRITE_CHARS) -> None:
@@ -144,7 +144,7 @@ class OutputArea:
         """
         if self._dirty:
             with document.transaction(self._origin):
-                self._show_running(document.ycell(self.cell_id))
+                self._show_running(document, document.ycell(self.cell_id))
                 self._write_outputs(document.ycell(self.cell_id), max_chars)
                 document.mark_dirty()
 
@@ -152,7 +152,7 @@ class OutputArea:
         """Bring the cell up to date and end its running state, in one transaction."""
         with document.transaction(self._origin):
             ycell = document.ycell(self.cell_id)
-            self._show_running(ycell)
+            self._show_running(document, ycell)
             self._write_outputs(ycell, sys.maxsize)
             is_rerun = self._is_rerun(document)
             if ycell is not None and ycell.get("cell_type") == "code" and not is_rerun:
@@ -164,11 +164,11 @@ class OutputArea:
     # Inside
 
     def _is_rerun(self, document: NotebookDocument) -> bool:
-        """Whether somebody else runs the cell since."""
-        started = document.journal.authors(self.cell_id, ["started"], self._start_mark)
-        return self._abandoned and bool(started - {self._origin.author})
+        """Whether a person runs the cell since it was shown as running."""
+        started = document.journal.authors(self.cell_id, ["started"], self._shown_at)
+        return any(not author.id for author in started - {self._origin.author})
 
-    def _show_running(self, ycell: Map[Any] | None) -> None:
+    def _show_running(self, document: NotebookDocument, ycell: Map[Any] | None) -> None:
         if ycell is None or not (is_sound(ycell) and has_outputs(ycell)):
             return
         if self._is_shown:
@@ -177,7 +177,7 @@ class OutputArea:
             if self._is_finished or self._abandoned or ycell.get("execution_state") is not None:
                 return
             self._redo_from(0)
-        self._is_shown = True
+        self._is_shown, self._shown_at = True, document.journal.mark
         ycell["outputs"].clear()
         # A count that is set early would make JupyterLab show the cell as idle.
         ycell["execution_count"] = None
@@ -188,13 +188,13 @@ class OutputArea:
         self._outputs.clear()
         self._streams.clear()
         self._display_ids.clear()
-        self.size = self.omitted = 0
+        self.size = self.omitted = self._error_size = 0
         self._redo_from(0)
 
     def _add(self, kind: str, content: Message) -> None:
         self._dirty = True
-        room = ERROR_BYTES if kind == "error" else 0
-        if self.size > self._max_bytes + room:
+        is_full = self.size > self._max_bytes
+        if is_full and (kind != "error" or self._error_size > ERROR_BYTES):
             self._omit(kind, content)
         elif kind == "stream":
             name = "stderr" if content.get("name") == "stderr" else "stdout"
@@ -214,6 +214,7 @@ class OutputArea:
             self._display_ids.setdefault(display_id, []).append(len(self._outputs))
         self._outputs.append(output)
         self.size += size_of(output)
+        self._error_size += size_of(output) if output["output_type"] == "error" else 0
 
     def _add_stream(self, name: str, text: str) -> None:
         # JupyterLab merges neighbours of the same name, so two of them would not match.

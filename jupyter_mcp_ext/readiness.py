@@ -6,6 +6,12 @@ from anyio import Event, move_on_after
 
 from .channels import Message
 
+PROBE_SECONDS = 0.1
+"""How long the first question to a kernel waits for its answer; each further one waits twice as
+long as the one before, up to MAX_PROBE_SECONDS."""
+
+MAX_PROBE_SECONDS = 1.0
+
 
 class Readiness:
     """What is known since the kernel's last start.
@@ -19,6 +25,8 @@ class Readiness:
         """The content of its `kernel_info_reply`."""
         self.has_hung_up = False
         """Whether it has closed its sockets since it answered last."""
+        self.is_lost = False
+        """Whether it has answered once, and not since it is gone or starts anew."""
         self._process = ""
         self._probes: set[str] = set()
         self._is_heard = False
@@ -62,11 +70,12 @@ class Readiness:
 
     def reset(self) -> None:
         """It is gone, or starts anew."""
+        self.is_lost |= self.is_ready
         self._ready = Event()
         self._is_heard, self.info = False, {}
         self._probes.clear()
 
     def _note_answer(self) -> None:
         if self._is_heard and self.info:
-            self.has_hung_up = False
+            self.has_hung_up = self.is_lost = False
             self._ready.set()

@@ -270,6 +270,7 @@ class NotebookRooms:
             async with self._collaboration.lock(lease.room):
                 await save_pending(lease.room, is_wanted=not _has_guests(lease.room))
                 await drain(lease.room.ystore)
+                await save_pending(lease.room)  # What has come meanwhile.
                 # Our client is gone where there was a guest when this was last tried.
                 if self._is_live(lease) and not _has_guests(lease.room):
                     lease.room.clients.discard(lease.client)

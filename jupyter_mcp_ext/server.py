@@ -119,8 +119,8 @@ def _calling(
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name[:100]!r}")
         context = _context(tool.name, services, ctx, params)
         arguments = params.arguments or {}
-        with _recording(tool, context, arguments) as record:
-            result = await answer(tool, context, arguments, log, record)
+        with _recording(tool, context, arguments) as ending:
+            result = await answer(tool, context, arguments, log, ending)
         if not has_links or ctx.protocol_version < LINKS_VERSION:
             _remove_links(result)
         return result

@@ -89,15 +89,15 @@ def ask(
         with error:
             return error.code, error.read()
     except (OSError, HTTPException) as error:
-        raise NoConnection(_network_problem(connection, error)) from error
+        raise NoConnection(_network_problem(url, error)) from error
 
 
-def _network_problem(connection: Connection, error: Exception) -> str:
+def _network_problem(url: str, error: Exception) -> str:
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, ssl.SSLCertVerificationError):
         hint = "set SSL_CERT_FILE to a file that vouches for it, and see that your client trusts it"
-        return f"{connection.url} is not trusted here, {reason.verify_message}: {hint}"
-    return f"{connection.url} does not answer ({reason})"
+        return f"{url} is not trusted here, {reason.verify_message}: {hint}"
+    return f"{url} does not answer ({reason})"
 
 
 class _NoRedirect(HTTPRedirectHandler):

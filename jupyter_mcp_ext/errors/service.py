@@ -27,8 +27,8 @@ class AgreementOutdated(Conflict):
     def __init__(self, cells: Sequence[str] = ()) -> None:
         which = f" in {', '.join(cells)}" if cells else ""
         super().__init__(
-            f"What the person agreed to has changed meanwhile{which}. Nothing was done.",
-            "Read again, then call again: the person will be asked anew.",
+            f"What the person agreed to has changed meanwhile{which}, so it was left alone.",
+            "Read it again; the person will be asked anew.",
         )
 
 

@@ -17,7 +17,7 @@ from tornado.web import HTTPError, authenticated
 from ..bodies import BodyHandler
 from ..text import printable
 from .consent_page import Asked, ConsentPage, policy
-from .identity import person_at
+from .identity import is_made_up, person_at
 from .login import OAuthLogin
 from .metadata import DOCUMENTS, document, issuer_of
 from .request import LoginRequest, UnusableRequest, is_resource, read_request
@@ -192,8 +192,8 @@ class AuthorizeHandler(LoginHandler):
         user = self.current_user
         asked = Asked(
             request=request,
-            # A plain server makes names up: they would tell nobody anything.
-            user="" if user.name.startswith("Anonymous ") else printable(user.display_name),
+            # Names that are made up would tell nobody anything.
+            user="" if is_made_up(user) else printable(user.display_name),
             logo=self.static_url("logo/logo.png"),
             nonce=token_urlsafe(16),
             xsrf=self.xsrf_token.decode(),

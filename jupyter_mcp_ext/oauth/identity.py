@@ -41,6 +41,11 @@ class HubPerson:
         return await ensure_async(provider.get_user(handler))
 
 
+def is_made_up(user: User) -> bool:
+    """Whether a plain server made up a name for whoever has its token."""
+    return user.name.startswith("Anonymous ")
+
+
 def person_at(handler: JupyterHandler) -> Person:
     """Who is logged in, as Jupyter's identity provider says."""
     hub_auth = getattr(handler.identity_provider, "hub_auth", None)

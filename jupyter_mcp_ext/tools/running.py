@@ -256,8 +256,10 @@ def _status_line(execution: Execution) -> str:
 
 
 def _has_news(execution: Execution) -> bool:
-    if execution.status in ("queued", "cancelled"):
+    if execution.status == "cancelled":  # Those after the one that ended a batch.
         return execution.failure is not None
+    if execution.status == "queued":
+        return bool(execution.notes)
     return execution.status != "ok" or bool(execution.area.size or execution.notes)
 
 

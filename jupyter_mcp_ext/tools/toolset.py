@@ -171,7 +171,8 @@ class ToolContext:
         """Go on only if the agent knows these cells as they are, or insists.
 
         Raises:
-            SourceConflict: somebody else has changed one since, or after the person was asked.
+            SourceConflict: somebody else has changed one since.
+            AgreementOutdated: anybody has, since the person was asked.
         """
         check_agreed(self.agreed, cells)
         if not overwrite_changes:

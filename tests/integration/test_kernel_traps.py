@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import anyio
+import psutil
 import pytest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
@@ -264,12 +265,54 @@ async def test_a_kernel_that_answers_nothing_is_told_so_and_can_be_interrupted_a
         deaf = await agent.call("interrupt_kernel", kernel=kernel)
         assert deaf.is_error and "still busy" in text(deaf)
         await agent.tell("restart_kernel", kernel=kernel)
-        assert "| 1" in await agent.tell("execute_code", kernel=kernel, code="1")
+        answer = await agent.tell("execute_code", kernel=kernel, code="1")
+        assert "| 1" in answer and "it was restarted" in answer
         told = await agent.tell("execute_code", kernel=kernel, code="import os; os.getpid()")
         process = int(told.rsplit("| ", 1)[1])
         os.kill(process, signal.SIGSTOP)
         await agent.tell("shutdown_kernel", kernel=kernel)
         assert kernel not in await agent.tell("list_kernels")
+
+
+HOLD_ALL = """
+import ctypes
+print("holds", flush=True)
+time.sleep(0.2)
+ctypes.PyDLL(None).sleep(4)
+print("done")"""
+"""Holds the interpreter, which `sleep` of C gives up early at a signal."""
+
+
+async def test_a_persons_run_that_holds_the_interpreter_is_not_interrupted_for_ours(
+    server: Server, agent: Agent, notebook: str, tmp_path: Path
+) -> None:
+    kernel, gate = await start_session(server, notebook), tmp_path / "gate"
+    async with join_kernel(server, kernel) as person:
+        theirs = await person.send(HOLD.format(gate=str(gate)) + HOLD_ALL)
+        assert await person.printed(theirs, "held") == "held\n"
+        # This kernel is busy since before we listen.
+        code = {"kernel": kernel, "code": "1"}
+        assert "| 1" in await agent.tell("execute_code", while_busy=True, **code)
+        gate.touch()
+        await person.printed(theirs, "holds")
+        more = {"wait_seconds": 0.3, "on_timeout": "interrupt"}
+        assert "status: queued" in await agent.tell("execute_code", **code, **more)
+        assert await person.printed(theirs) == "done\n"
+
+
+async def test_a_kernel_that_a_person_restarts_is_not_hit_by_an_interrupt(
+    server: Server, agent: Agent, notebook: str
+) -> None:
+    told = await agent.tell("execute_code", notebook=notebook, code="import os; os.getpid()")
+    old = psutil.Process(int(told.rsplit("| ", 1)[1]))
+    await agent.run(notebook, "import time; time.sleep(300)", wait_seconds=0.5)
+    [session] = await server.sessions_of(notebook)
+    async with anyio.create_task_group() as calls:
+        calls.start_soon(server.http.post, f"api/kernels/{session['kernel']['id']}/restart")
+        await anyio.to_thread.run_sync(old.wait, 30)
+        answer = await agent.tell("interrupt_kernel", notebook=notebook)
+    assert "Nothing was running" in answer
+    assert "status: ok" in await agent.run(notebook, "1")
 
 
 @pytest.mark.parametrize("who", ["agent", "person"])

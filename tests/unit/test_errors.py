@@ -191,8 +191,8 @@ EXAMPLES: list[tuple[MCPExtensionError, str]] = [
     ),
     (
         errors.AgreementOutdated(["[3] ab12"]),
-        "What the person agreed to has changed meanwhile in [3] ab12. Nothing was done. Read "
-        "again, then call again: the person will be asked anew.",
+        "What the person agreed to has changed meanwhile in [3] ab12, so it was left alone. Read "
+        "it again; the person will be asked anew.",
     ),
     (
         errors.NobodyToAsk("delete_cells"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -358,25 +359,53 @@ def test_late_output_leaves_the_outputs_of_a_later_run_alone(
     assert shown(document) == [stream_output("second")] and not area.has_changes
 
 
-@pytest.mark.parametrize("reruns", [True, False])
-def test_a_cell_that_somebody_reran_meanwhile_stays_running(
-    document: NotebookDocument, reruns: bool
-) -> None:
-    area = OutputArea(1_000_000, Author("0a", "Claude Code"))
-    area.start(document, CELL)
-    for part in (message("execute_input", code="", execution_count=2), stream("1")):
-        area.apply(part)
-    area.write(document)
+def person_reruns(document: NotebookDocument) -> None:
     with document._ynotebook.ydoc.transaction():
         document._ycells[0]["outputs"].clear()
-        if reruns:
-            document._ycells[0]["execution_count"] = None
-            document._ycells[0]["execution_state"] = "running"
-    area.apply(stream("2"))
+        document._ycells[0]["execution_count"] = None
+        document._ycells[0]["execution_state"] = "running"
+
+
+def person_clears(document: NotebookDocument) -> None:
+    document._ycells[0]["outputs"].clear()
+
+
+def file_is_reloaded(document: NotebookDocument) -> None:
+    cell = {"cell_type": "code", "id": CELL, "source": "run()", "metadata": {}, "outputs": []}
+    document._ynotebook.set({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        (person_reruns, (None, "running")),
+        (person_clears, (2, "idle")),
+        (file_is_reloaded, (2, "idle")),
+    ],
+)
+def test_a_cell_that_a_person_reran_meanwhile_stays_running(
+    document: NotebookDocument,
+    before: bool,
+    after: bool,
+    change: Callable[[NotebookDocument], None],
+    left: tuple[int | None, str],
+) -> None:
+    """Whether there is output before they do so and after it, or not."""
+    area = OutputArea(1_000_000, Author("0a", "Claude Code"))
+    area.start(document, CELL)
+    area.apply(message("execute_input", code="", execution_count=2))
+    area.show_running(document)
+    if before:
+        area.apply(stream("1"))
+        area.write(document)
+    change(document)
+    if after:
+        area.apply(stream("2"))
     area.finish(document)
     cell = document.cell(CELL)
-    left = (None, "running") if reruns else (2, "idle")
-    assert (cell.execution_count, cell.execution_state) == left and shown(document) == []
+    assert (cell.execution_count, cell.execution_state) == left
 
 
 def test_a_cell_that_was_left_to_somebody_stays_theirs(
@@ -604,7 +633,7 @@ def test_errors_and_updates_beyond_the_bound_are_bounded_too(
     area.apply(display("1", "x"))
     for _ in range(99):
         area.apply(message("error", ename="E", evalue="e" * 100, traceback=[]))
-    assert area.outputs[1]["ename"] == "E" and 1_000 < area.size < 1_500
+    assert area.outputs[1]["ename"] == "E" and 500 < area.size < 1_000
     omitted = area.omitted
     assert omitted > 8_000
     larger = update("2" * 100, "x")
@@ -613,6 +642,15 @@ def test_errors_and_updates_beyond_the_bound_are_bounded_too(
     assert area.omitted == omitted + size_of(larger["content"])
     area.apply(update("", "x"))
     assert area.outputs[0]["data"] == {"text/plain": ""}
+
+
+def test_the_error_of_a_run_is_kept_whatever_came_before_it(document: NotebookDocument) -> None:
+    area = OutputArea(500)
+    area.start(document, CELL)
+    area.apply(stream("x" * 5_000_000))
+    area.apply(stream("dropped"))
+    area.apply(message("error", ename="E", evalue="e", traceback=[]))
+    assert [output["output_type"] for output in area.outputs] == ["stream", "stream", "error"]
 
 
 def test_a_run_that_clears_its_outputs_has_room_again(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
+from jupyter_server_ydoc.app import YDocExtension
 from jupyter_ydoc import YNotebook
 
 from jupyter_mcp_ext import room
+from jupyter_mcp_ext.collaboration import Collaboration
 from jupyter_mcp_ext.notebook import NotebookDocument
 from jupyter_mcp_ext.saving import SAVE_INTERVAL_SECONDS, Autosave
 
@@ -43,7 +46,7 @@ async def test_nothing_is_saved_in_time_any_more_when_the_first_save_takes_too_l
     assert asked == []
 
 
-class Collaboration:
+class FakeCollaboration:
     """What jupyter-collaboration has: one room, of which the last person may have just left."""
 
     def __init__(self) -> None:
@@ -86,7 +89,7 @@ def rooms_of(collaboration: Any) -> room.NotebookRooms:
 
 
 async def test_a_notebook_that_is_closed_just_after_a_person_has_left_it_is_freed() -> None:
-    collaboration = Collaboration()
+    collaboration = FakeCollaboration()
     live, rooms = collaboration.live, rooms_of(collaboration)
     live.cleaner = asyncio.create_task(asyncio.sleep(60))
     document = NotebookDocument(YNotebook(), "a.ipynb", settled)
@@ -102,7 +105,7 @@ async def test_a_notebook_that_is_closed_just_after_a_person_has_left_it_is_free
 
 
 async def test_a_room_is_freed_where_the_call_is_cancelled_that_loads_it() -> None:
-    collaboration = Collaboration()
+    collaboration = FakeCollaboration()
     live, rooms = collaboration.live, rooms_of(collaboration)
     live._document = YNotebook()
 
@@ -117,3 +120,29 @@ async def test_a_room_is_freed_where_the_call_is_cancelled_that_loads_it() -> No
     with anyio.fail_after(5):
         await live.cleaner
     assert collaboration.deleted == [live] and not live.clients and not rooms._leases
+
+
+async def test_a_room_is_not_gone_before_its_file_is_written() -> None:
+    written = asyncio.Event()
+
+    async def write_to_the_end() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await written.wait()
+
+    async def delete_room(room: Any) -> None:
+        room._saving_document.cancel()
+
+    store: Any = SimpleNamespace(stop=lambda: settled())
+    live: Any = SimpleNamespace(ystore=store, _file=SimpleNamespace(file_id="file"))
+    live._saving_document = asyncio.create_task(write_to_the_end())
+    extension: Any = YDocExtension()
+    extension.file_loaders = {}
+    extension.ywebsocket_server = SimpleNamespace(delete_room=delete_room)
+    collaboration = Collaboration({"jupyter_server_ydoc": extension})
+    deleting = asyncio.create_task(collaboration.delete(live))
+    await anyio.wait_all_tasks_blocked()
+    assert not deleting.done()
+    written.set()
+    await deleting
+    assert live._saving_document.done()
