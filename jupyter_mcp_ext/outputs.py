@@ -213,8 +213,9 @@ class OutputArea:
         if display_id:
             self._display_ids.setdefault(display_id, []).append(len(self._outputs))
         self._outputs.append(output)
-        self.size += size_of(output)
-        self._error_size += size_of(output) if output["output_type"] == "error" else 0
+        size = size_of(output)
+        self.size += size
+        self._error_size += size if output["output_type"] == "error" else 0
 
     def _add_stream(self, name: str, text: str) -> None:
         # JupyterLab merges neighbours of the same name, so two of them would not match.
