@@ -40,8 +40,8 @@ test: $(INSTALLED) $(NODE_INSTALLED)  ## All tests: make test ARGS="-k words"
 RIVAL := .tools/rival
 $(RIVAL)/.installed: constraints.txt | $(UV)
 	@$(UV) venv -q --allow-existing $(RIVAL)
-	@$(UV) pip install -q --python $(RIVAL) jupyter-mcp-server pandas matplotlib \
-		$$(grep -E '^(jupyterlab|jupyter-collaboration|jupyter-server|ipykernel)==' constraints.txt)
+	@grep -E '^(jupyterlab|jupyter-collaboration|jupyter-server|ipykernel)==' constraints.txt | \
+		$(UV) pip install -q --python $(RIVAL) jupyter-mcp-server pandas matplotlib -r -
 	@touch $@
 
 bench: $(INSTALLED) $(RIVAL)/.installed  ## This server and its rival side by side, into the docs
