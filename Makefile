@@ -45,7 +45,7 @@ $(RIVAL)/.installed: constraints.txt | $(UV)
 	@touch $@
 
 bench: $(INSTALLED) $(RIVAL)/.installed  ## This server and its rival side by side, into the docs
-	@$(BIN)/python -m benchmarks.side_by_side --rival $(RIVAL)/bin/python --write $(ARGS)
+	@$(BIN)/python -m benchmarks.side_by_side --rival $(CURDIR)/$(RIVAL)/bin/python --write $(ARGS)
 
 conformance hub: $(NODE_INSTALLED)
 unit integration fuzz e2e conformance hub: $(INSTALLED)
