@@ -28,7 +28,7 @@ from .table import Row, markdown, plot
 from .work import Bench, start_rows
 
 DOCS = Path(__file__).parents[2] / "docs"
-STARTS = 5
+STARTS = 9
 BEGIN, END = "<!-- side by side -->", "<!-- end of side by side -->"
 
 
