@@ -104,11 +104,11 @@ class Connections:
             self.drop(connection)
             raise KernelNotFound(connection.kernel_id)
 
-    async def wait_started(self, connection: KernelConnection) -> None:
+    async def wait_if_starting(self, connection: KernelConnection) -> None:
         """If the kernel starts now, wait until it answers; a signal would kill it.
 
         Raises:
-            KernelNotFound, KernelSilent, KernelEnded: as `wait_ready`.
+            KernelNotFound, KernelStartFailed, KernelSilent, KernelEnded: as `wait_ready`.
         """
         await connection.notice_loss()
         is_starting = self._state_of(connection) == "starting" and not connection.readiness.is_ready

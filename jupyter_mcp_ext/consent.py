@@ -120,8 +120,8 @@ class Consent:
                 words[name] = _cells_in_words(document, ids)
         sources = await self._sources(named)
         if named.get("rerun"):
-            code = "; ".join(f"{number}: {code}" for number, code in sources.items())
-            words["rerun"] = _quoted(code, MAX_VALUE_CHARS)
+            codes = "; ".join(f"{number}: {code}" for number, code in sources.items())
+            words["rerun"] = _quoted(codes, MAX_VALUE_CHARS)
         return named, printable("; ".join(f"{k}: {v}" for k, v in words.items())), sources
 
     async def _sources(self, named: Arguments) -> Sources:

@@ -215,14 +215,14 @@ class Kernels:
         Raises:
             InterruptFailed: it still runs after INTERRUPT_GRACE_SECONDS.
         """
-        await self.connections.wait_started(connection)
+        await self.connections.wait_if_starting(connection)
         return await interrupt(connection, partial(self._send_interrupt, connection))
 
     async def restart(self, connection: KernelConnection) -> None:
         """Restart the kernel and wait until it answers. What ran ends as died.
 
         Raises:
-            KernelSilent: it does not come back.
+            KernelSilent, KernelStartFailed: it does not come back.
             Unavailable: another program owns the kernel.
         """
         _check_owned(connection)

@@ -106,8 +106,9 @@ class OutputArea:
         Returns whether there was any.
         """
         indexes = self._display_ids.get(_display_id(content), [])
+        data = _data(storable(content)) if indexes else {}
         for index in indexes:
-            updated = self._outputs[index] | _data(storable(content))
+            updated = self._outputs[index] | data
             more = size_of(updated) - size_of(self._outputs[index])
             if more > 0 and self.size > self._max_bytes:
                 self._omit("update_display_data", content)

@@ -25,8 +25,6 @@ class Readiness:
         """The content of its `kernel_info_reply`."""
         self.has_hung_up = False
         """Whether it has closed its sockets since it answered last."""
-        self.is_lost = False
-        """Whether it has answered once, and not since it is gone or starts anew."""
         self._process = ""
         self._probes: set[str] = set()
         self._is_heard = False
@@ -36,6 +34,11 @@ class Readiness:
     def is_ready(self) -> bool:
         """Whether it has answered."""
         return self._ready.is_set()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has answered once, and not since it is gone or starts anew."""
+        return bool(self._process) and not self.is_ready
 
     @property
     def language(self) -> str:
@@ -70,12 +73,11 @@ class Readiness:
 
     def reset(self) -> None:
         """It is gone, or starts anew."""
-        self.is_lost |= self.is_ready
         self._ready = Event()
         self._is_heard, self.info = False, {}
         self._probes.clear()
 
     def _note_answer(self) -> None:
         if self._is_heard and self.info:
-            self.has_hung_up = self.is_lost = False
+            self.has_hung_up = False
             self._ready.set()

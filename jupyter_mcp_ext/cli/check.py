@@ -75,8 +75,8 @@ def examine(url: str, directory: Path | None) -> Iterator[Finding]:
             "server", f"{server.url}, serves {server.root}" if server.root.name else server.url
         )
         check_endpoint(connection)
-        is_open = "none asked for; anybody may run code"
-        yield Finding("login", "the token is accepted" if connection.token else is_open)
+        no_login = "none asked for; anybody may run code"
+        yield Finding("login", "the token is accepted" if connection.token else no_login)
         yield _versions(server.url, connection)
         yield _notebooks(connection)
         yield _collaboration(server.url, connection)
