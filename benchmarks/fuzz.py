@@ -23,7 +23,7 @@ from tests.fuzz.target import Finding, Target, run_target
 RELOAD_SECONDS = 1.5
 """After so long Jupyter has noticed that files were written anew."""
 
-ROUND = 500
+ROUND = 2_000
 """How many inputs are drawn in one go, of one kind."""
 
 
