@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 
-from . import worker_threads
+from . import memory, worker_threads
 from .attendance import Attendance
 from .audit import Audit
 from .checkpoint_store import CheckpointStore
@@ -158,12 +159,14 @@ class MCPExtension(Settings, ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         if not self._is_set_up:
             return
+        memory.set_aside()
         await self._root.start()
         self._root.spawn(worker_threads.own, "root")
         await self._tasks.start()
         self._tasks.spawn(self._report_activity, "activity")
         self._tasks.spawn(self._presence.keep_shown, "presence")
         self._tasks.spawn(Keeper(self._kernels, self.log).run, "keeper")
+        self._tasks.spawn(partial(memory.give_back, self._rooms.forget_freed), "memory")
         stop_in_order(serverapp)
         self.log.info("%s", announcement(serverapp, os.environ, oauth_login=self.oauth_login))
 

@@ -112,6 +112,12 @@ class Collaboration:
             with suppress(RuntimeError):
                 await loaders.remove(file_id)
 
+    def forget_freed(self) -> bool:
+        """Whether rooms of ours that were freed are still in memory, told once for each."""
+        freed = {room for room in self._observed if self.rooms.get(room.room_id) is not room}
+        self._observed -= freed
+        return bool(freed)
+
     async def close(self) -> None:
         """Wait until all rooms have ended, for some time.
 

@@ -198,6 +198,11 @@ class NotebookRooms:
                 lease.room.cleaner.cancel()
                 lease.room.cleaner = asyncio.create_task(self._free(lease, 0))
 
+    def forget_freed(self) -> bool:
+        """Whether rooms that were freed, by whomever, wait for Python's garbage collector."""
+        self._forget_dead()
+        return self._collaboration.forget_freed()
+
     async def close(self) -> None:
         """Save what is not on disk yet, for a short time at most."""
         leases = list(self._leases.values())

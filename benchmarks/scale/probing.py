@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from jupyter_mcp_ext.memory import LOOK_SECONDS
 from jupyter_mcp_ext.presence import RENEW_SECONDS
 from tests.server import Server, run_server
 
@@ -38,5 +39,5 @@ async def until_given_back(server: Server) -> dict[str, Any]:
     with anyio.move_on_after(QUIET_SECONDS):
         while (now := await facts(server))["queue"] or now["rooms"]:  # noqa: ASYNC110
             await anyio.sleep(0.2)  # Another process tells of no event.
-    await anyio.sleep(RENEW_SECONDS + 1)
+    await anyio.sleep(max(RENEW_SECONDS, LOOK_SECONDS) + 1)
     return await facts(server)

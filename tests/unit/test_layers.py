@@ -46,7 +46,7 @@ LAYERS = [
     {"cell"},
     {"references", "text_edits", "journal", "people", "soundness", "storable"},
     {"layouts", "losses", "ranges", "images", "templating"},
-    {"audit", "attendance"},
+    {"audit", "attendance", "memory"},
     {"errors", "agent", "text", "private", "origin", "bodies", "failures"},
 ]
 """From top to bottom; a module may import any layer below its own."""
