@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,11 +15,9 @@ MAX_TYPE_CHARS = 20
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A cell as it was at one moment.
+class CellHead:
+    """A cell as it was at one moment, but for its outputs, which may be large.
 
-    `outputs` are nbformat outputs, or whatever a client wrote in their place; the text of streams
-    is one string.
     `execution_state` is "idle" or "running" for code cells, "" for others.
     `position` is 0-based and for display: it may be stale as soon as somebody edits.
     """
@@ -27,7 +26,6 @@ class Cell:
     position: int
     type: str
     source: str
-    outputs: tuple[Any, ...] = ()
     execution_count: int | None = None
     execution_state: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -41,31 +39,53 @@ class Cell:
         return label(self.position, self.id)
 
 
+@dataclass(frozen=True)
+class Cell(CellHead):
+    """A cell as it was at one moment.
+
+    `outputs` are nbformat outputs, or whatever a client wrote in their place; the text of streams
+    is one string.
+    """
+
+    outputs: tuple[Any, ...] = ()
+
+
 def snapshot(raw: Any, position: int, *, is_edited: bool) -> Cell:
     """A cell from the JSON of a live one; `is_edited` tells whether it was since a run began.
 
     What is not as nbformat has it, since any client may write anything, counts as missing.
     """
-    cell_id, fields = id_of(raw), raw if isinstance(raw, dict) else {}
-    count, outputs = _count(fields.get("execution_count")), fields.get("outputs")
+    fields = raw if isinstance(raw, dict) else {}
+    outputs = fields.get("outputs")
     outputs = tuple(outputs) if isinstance(outputs, list) else ()
-    return Cell(
-        id=cell_id,
-        position=position,
-        type=printable(_text(fields.get("cell_type"))[:MAX_TYPE_CHARS]) or "unknown",
-        source=_text(fields.get("source")),
-        outputs=outputs,
-        execution_count=count,
-        execution_state=_text(fields.get("execution_state")),
-        metadata=_mapping(fields.get("metadata")),
-        attachments=_mapping(fields.get("attachments")),
-        is_stale=is_edited and (count is not None or bool(outputs)),
-    )
+    known = _known(fields, is_edited=is_edited, has_outputs=bool(outputs))
+    return Cell(id=id_of(raw), position=position, **known, outputs=outputs)
+
+
+def head(
+    fields: Mapping[str, Any], position: int, *, is_edited: bool, has_outputs: bool
+) -> CellHead:
+    """As `snapshot`, from all fields but the outputs."""
+    known = _known(fields, is_edited=is_edited, has_outputs=has_outputs)
+    return CellHead(id=id_of(fields), position=position, **known)
 
 
 def id_of(raw: Any) -> str:
     """The id of a cell from its JSON, whatever that is."""
     return str(raw.get("id") if isinstance(raw, dict) else raw)
+
+
+def _known(fields: Mapping[str, Any], *, is_edited: bool, has_outputs: bool) -> dict[str, Any]:
+    count = _count(fields.get("execution_count"))
+    return {
+        "type": printable(_text(fields.get("cell_type"))[:MAX_TYPE_CHARS]) or "unknown",
+        "source": _text(fields.get("source")),
+        "execution_count": count,
+        "execution_state": _text(fields.get("execution_state")),
+        "metadata": _mapping(fields.get("metadata")),
+        "attachments": _mapping(fields.get("attachments")),
+        "is_stale": is_edited and (count is not None or has_outputs),
+    }
 
 
 def _text(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from anyio import sleep
 
 from .agent import Agent
-from .cell import Cell
+from .cell import CellHead
 from .elicitation import Elicitation, NotAsked
 from .errors import AgreementOutdated, Declined, InvalidRequest, NobodyToAsk
 from .notebook import NotebookDocument
@@ -132,10 +132,10 @@ class Consent:
             return {}
         async with self._rooms.open(named["notebook"]) as document:
             ids = document.resolve_many(str(named.get("cells") or named["cell"]))
-            return {cell.id: cell.source for cell in document.cells_among(ids)}
+            return {cell.id: cell.source for cell in document.heads_among(ids)}
 
 
-def check_agreed(agreed: Sources | None, cells: Sequence[Cell]) -> None:
+def check_agreed(agreed: Sources | None, cells: Sequence[CellHead]) -> None:
     """Go on only if these cells are as the person was asked about them, if they were.
 
     Raises:
@@ -148,13 +148,13 @@ def check_agreed(agreed: Sources | None, cells: Sequence[Cell]) -> None:
 
 def _cells_in_words(document: NotebookDocument, ids: Sequence[str]) -> str:
     """What they are called, and how their sources begin."""
-    shown = [document.cell(cell_id) for cell_id in ids[:MAX_CELLS]]
+    shown = [document.head(cell_id) for cell_id in ids[:MAX_CELLS]]
     room = MAX_VALUE_CHARS // max(len(shown), 1)
     told = [f"[{cell.position}] {_name_of(cell)} {_quoted(cell.source, room)}" for cell in shown]
     return ", ".join([*told, *([f"{len(ids) - len(shown)} more"] if len(ids) > len(shown) else [])])
 
 
-def _name_of(cell: Cell) -> str:
+def _name_of(cell: CellHead) -> str:
     return cell.id if re.fullmatch(r"[\w-]+", cell.id) else _quoted(cell.id, MAX_VALUE_CHARS)
 
 

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary, ref
 from anyio import Lock, move_on_after
 
 from .agent import Agent
-from .cell import Cell
+from .cell import CellHead
 from .channels import Message, MessageHandler
 from .connection import KernelConnection
 from .control import is_busy, is_silent, subshell_of
@@ -76,7 +76,7 @@ class Executor:
     def submit_cell(
         self,
         document: NotebookDocument,
-        cell: Cell,
+        cell: CellHead,
         agent: Agent,
         *,
         takes_input: bool = False,
@@ -102,7 +102,7 @@ class Executor:
     def submit_cells(
         self,
         document: NotebookDocument,
-        cells: Sequence[Cell],
+        cells: Sequence[CellHead],
         agent: Agent,
         *,
         stop_on_error: bool,
@@ -227,7 +227,7 @@ class Executor:
         connection = await self._connection_of(document)
         async with self._turn(execution, connection):
             await document.settled()
-            cell = document.exact_cell(execution.cell_id)
+            cell = document.exact_head(execution.cell_id)
             if not execution.overwrites_changes:
                 self._readings.check(agent, document, [cell])  # It may have waited for long.
             if execution.agreed not in (None, cell.source):

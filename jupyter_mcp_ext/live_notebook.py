@@ -11,7 +11,7 @@ from pycrdt import Awareness, Map
 
 from .agent import NOBODY, Author
 from .carets import carets_at_end, id_of_source, position_of_caret
-from .cell import Cell
+from .cell import Cell, CellHead
 from .cell_index import CellIndex
 from .errors import CellNotFound
 from .journal import Journal
@@ -106,13 +106,25 @@ class LiveNotebook:
         position = self.position(self.resolve(reference))
         return self._snapshots.at(position)
 
+    def head(self, reference: str | int) -> CellHead:
+        """As `cell`, but for the outputs, which take long to read where they are large."""
+        return self._snapshots.head(self.position(self.resolve(reference)))
+
+    def heads_among(self, cell_ids: Iterable[str]) -> Sequence[CellHead]:
+        """As `cells_among`, but for the outputs."""
+        return self._snapshots.heads_among(set(cell_ids))
+
     def exact_cell(self, cell_id: str) -> Cell:
         """The cell with this id; unlike `cell`, nothing else names it.
 
         Raises:
             CellNotFound: there is none.
         """
-        return self.cell(self.cell_ids[self.position(cell_id)])
+        return self._snapshots.at(self.position(cell_id))
+
+    def exact_head(self, cell_id: str) -> CellHead:
+        """As `exact_cell`, but for the outputs."""
+        return self._snapshots.head(self.position(cell_id))
 
     def label(self, cell_id: str) -> str:
         """`[position] id`, as in `Cell.label`, without reading the cell."""

@@ -14,7 +14,7 @@ from uuid import uuid4
 from pycrdt import Map, Text, Transaction
 
 from .agent import Agent
-from .cell import Cell
+from .cell import Cell, CellHead
 from .errors import (
     AmbiguousMatch,
     BeingTyped,
@@ -107,7 +107,7 @@ class NotebookDocument(LiveNotebook):
 
     def insert_cell(
         self, source: str, cell_type: str = "code", after: str | int = "end", trusted: bool = False
-    ) -> Cell:
+    ) -> CellHead:
         """Insert a cell after `after`: "start", "end" or a cell reference.
 
         `trusted` belongs only to cells whose outputs will come from a run of ours.
@@ -119,11 +119,11 @@ class NotebookDocument(LiveNotebook):
         with self.transaction():
             self._ycells.insert(index, self._ynotebook.create_ycell(value))
             self.mark_dirty()
-        return self.cell(cell_id)
+        return self.head(cell_id)
 
     def replace_text(
         self, reference: str | int, old_text: str, new_text: str, replace_all: bool = False
-    ) -> tuple[Cell, Cell]:
+    ) -> tuple[CellHead, CellHead]:
         """Replace `old_text` in one cell; return the cell before and after.
 
         `old_text` is looked for as it is, then ignoring space at line ends, then ignoring
@@ -133,7 +133,7 @@ class NotebookDocument(LiveNotebook):
             TextNotFound: the cell does not contain `old_text`.
             AmbiguousMatch: it does so several times, and `replace_all` is false.
         """
-        before = self.cell(reference)
+        before = self.head(reference)
         if not old_text:
             raise InvalidRequest("old_text is empty.", "Use overwrite_cell to replace a source.")
         spans, places = unique_spans(before.source, old_text, new_text, replace_all)
@@ -143,11 +143,11 @@ class NotebookDocument(LiveNotebook):
         if not spans:
             raise AmbiguousMatch(f"Cell {before.label}", old_text, places)
         self._patch_source(before, spans)
-        return before, self.cell(before.id)
+        return before, self.head(before.id)
 
     def replace_source(
         self, reference: str | int, source: str, cell_type: str = "keep"
-    ) -> tuple[Cell, Cell]:
+    ) -> tuple[CellHead, CellHead]:
         """Give one cell a new source, and another type if asked; return it before and after.
 
         Only the lines that differ are touched, so that a person's cursor stays where it is.
@@ -156,21 +156,21 @@ class NotebookDocument(LiveNotebook):
         Raises:
             BeingTyped: it would get a new type, and a person is typing in it.
         """
-        before = self.cell(reference)
+        before = self.head(reference)
         if cell_type in ("keep", before.type):
             self._patch_source(before, changed_spans(before.source, source))
         else:
             self._replace_cell(before, source, cell_type)
-        return before, self.cell(before.id)
+        return before, self.head(before.id)
 
-    def delete_cells(self, cell_ids: Iterable[str]) -> list[Cell]:
+    def delete_cells(self, cell_ids: Iterable[str]) -> list[CellHead]:
         """Delete cells by exact id; return them as they were.
 
         Raises:
             BeingTyped: a person is typing in one of them.
         """
         # Two cells of the same id are one here: the first, until the other gets an id of its own.
-        deleted = [self.cell(cell_id) for cell_id in dict.fromkeys(cell_ids)]
+        deleted = [self.head(cell_id) for cell_id in dict.fromkeys(cell_ids)]
         for cell in deleted:
             self._check_not_typed(cell.id)
         with self.transaction():
@@ -179,7 +179,7 @@ class NotebookDocument(LiveNotebook):
             self.mark_dirty()
         return deleted
 
-    def move_cell(self, reference: str | int, after: str | int) -> Cell:
+    def move_cell(self, reference: str | int, after: str | int) -> CellHead:
         """Move one cell after `after`: "start", "end" or another cell. Nothing else changes.
 
         Raises:
@@ -201,11 +201,11 @@ class NotebookDocument(LiveNotebook):
             if state:
                 self._ycells[index]["execution_state"] = state
             self.mark_dirty()
-        return self.cell(cell_id)
+        return self.head(cell_id)
 
-    def clear_outputs(self, cell_ids: Iterable[str]) -> list[Cell]:
+    def clear_outputs(self, cell_ids: Iterable[str]) -> list[CellHead]:
         """Empty outputs and execution counts by exact id; return the code cells as they were."""
-        cleared = [cell for cell in map(self.cell, cell_ids) if cell.type == "code"]
+        cleared = [cell for cell in map(self.head, cell_ids) if cell.type == "code"]
         for cell in cleared:
             self._check_sound(cell.id)
         with self.transaction():
@@ -255,7 +255,7 @@ class NotebookDocument(LiveNotebook):
 
     # Inside
 
-    def _patch_source(self, cell: Cell, spans: Sequence[Span]) -> None:
+    def _patch_source(self, cell: CellHead, spans: Sequence[Span]) -> None:
         self._check_sound(cell.id)
         text: Text = self._ycells[cell.position]["source"]
         with self.transaction():
@@ -286,7 +286,7 @@ class NotebookDocument(LiveNotebook):
         if typist:
             raise BeingTyped(self.label(cell_id), typist)
 
-    def _replace_cell(self, cell: Cell, source: str, cell_type: str) -> None:
+    def _replace_cell(self, cell: CellHead, source: str, cell_type: str) -> None:
         self._check_not_typed(cell.id)
         value = self._new_cell(cell.id, cell_type, source, cell.metadata)
         if cell_type != "code" and cell.attachments:

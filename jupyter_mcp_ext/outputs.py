@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from pycrdt import Array, Map, Text
@@ -13,7 +12,7 @@ from .channels import Message
 from .journal import Origin
 from .notebook import NotebookDocument
 from .soundness import has_outputs, is_sound
-from .storable import storable, whole
+from .storable import size_of, storable, whole
 from .stream_text import StreamText
 
 Output = dict[str, Any]
@@ -126,7 +125,7 @@ class OutputArea:
         Raises:
             CellNotFound: the cell was deleted.
         """
-        cell = document.exact_cell(cell_id)
+        cell = document.exact_head(cell_id)
         self.cell_id = cell.id
         document.note_start(self.cell_id)
         return cell.source
@@ -324,12 +323,3 @@ def _fields(kind: str, content: Message) -> Output:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def size_of(value: Any) -> int:
-    """About how many bytes this takes in a file."""
-    if isinstance(value, Mapping):
-        return sum(len(name) + size_of(item) for name, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return sum(map(size_of, value))
-    return len(value) if isinstance(value, str) else 8

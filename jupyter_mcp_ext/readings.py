@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from .agent import Agent
-from .cell import Cell
+from .cell import CellHead
 from .errors import SourceConflict
 from .journal import told_name
 from .notebook import NotebookDocument
@@ -32,7 +32,7 @@ class Readings:
         self,
         agent: Agent,
         document: NotebookDocument,
-        cells: Iterable[Cell],
+        cells: Iterable[CellHead],
         *,
         is_whole: bool = True,
     ) -> None:
@@ -53,12 +53,14 @@ class Readings:
         while len(sources) > MAX_CELLS:
             sources.popitem(last=False)
 
-    def known(self, agent: Agent, document: NotebookDocument, cells: Iterable[Cell]) -> set[str]:
+    def known(
+        self, agent: Agent, document: NotebookDocument, cells: Iterable[CellHead]
+    ) -> set[str]:
         """The ids of those of these cells that are as the agent knows them."""
         sources = self._sources.get((agent.id, document.file_id), OrderedDict())
         return {cell.id for cell in cells if sources.get(cell.id) == cell.source}
 
-    def check(self, agent: Agent, document: NotebookDocument, cells: Sequence[Cell]) -> None:
+    def check(self, agent: Agent, document: NotebookDocument, cells: Sequence[CellHead]) -> None:
         """Go on only if none of these cells has another source than the agent knows.
 
         A cell that it never read has no other one.
@@ -77,7 +79,7 @@ class Readings:
             raise SourceConflict(told, [cell.label for cell in changed[3:]])
 
 
-def _told(document: NotebookDocument, cell: Cell, known: str) -> tuple[str, str, str]:
+def _told(document: NotebookDocument, cell: CellHead, known: str) -> tuple[str, str, str]:
     """The cell, who changed it and when, and how."""
     writer = document.journal.last_writer(cell.id)
     diff = line_diff(known, cell.source, MAX_DIFF_LINES)

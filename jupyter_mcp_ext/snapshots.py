@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import Any
 
-from pycrdt import Array, Map
+from pycrdt import Array, Map, Text
 
-from .cell import Cell, at_position, id_of, snapshot
+from .cell import Cell, CellHead, at_position, head, id_of, snapshot
 from .cell_index import CellIndex
+from .soundness import has_outputs, is_sound
 
 MAX_KEPT_CHARS = 4_000_000
 """How large a notebook may be, as JSON, for its cells to be kept."""
+
+HEAD = (
+    *("id", "cell_type", "source", "metadata", "attachments"),
+    *("execution_count", "execution_state"),
+)
+"""What a cell has but for its outputs."""
 
 FEW = 20
 """Up to how many cells are read one by one; reading all at once costs less for each."""
@@ -44,13 +51,28 @@ class Snapshots:
             return at_position(kept, position)
         return self._snapshot(self._raw(position), position)
 
+    def head(self, position: int) -> CellHead:
+        """One cell but for its outputs, which take long to read where they are large."""
+        ycell = self._ycells[position]
+        if self._index.ids[position] in self._kept or not is_sound(ycell):
+            return self.at(position)
+        fields = {name: _plain(ycell.get(name)) for name in HEAD}
+        return head(
+            fields,
+            position,
+            is_edited=self._index.journal.is_stale(fields["id"], fields["source"]),
+            has_outputs=has_outputs(ycell) and len(ycell["outputs"]) > 0,
+        )
+
     def among(self, cell_ids: Set[str]) -> list[Cell]:
         """The cells that have these ids, in order."""
-        positions = [i for i, cell_id in enumerate(self._index.ids) if cell_id in cell_ids]
-        if len(positions) > FEW:
-            cells = self.all()
-            return [cells[position] for position in positions]
-        return [*map(self.at, positions)]
+        positions = self._positions(cell_ids)
+        return [*map(self.at, positions)] if len(positions) <= FEW else self._at_once(positions)
+
+    def heads_among(self, cell_ids: Set[str]) -> Sequence[CellHead]:
+        """As `among`, but for the outputs."""
+        positions = self._positions(cell_ids)
+        return [*map(self.head, positions)] if len(positions) <= FEW else self._at_once(positions)
 
     def forget(self, cell_ids: set[str] | None) -> None:
         """These cells have changed, or for None any of them."""
@@ -59,6 +81,13 @@ class Snapshots:
         else:
             for cell_id in cell_ids:
                 self._kept.pop(cell_id, None)
+
+    def _positions(self, cell_ids: Set[str]) -> list[int]:
+        return [i for i, cell_id in enumerate(self._index.ids) if cell_id in cell_ids]
+
+    def _at_once(self, positions: list[int]) -> list[Cell]:
+        cells = self.all()
+        return [cells[position] for position in positions]
 
     def _read_all(self) -> list[Cell]:
         # One JSON string of the whole array is about ten times faster than a call for each cell.
@@ -76,3 +105,10 @@ class Snapshots:
         source = str(raw.get("source", "")) if isinstance(raw, dict) else ""
         is_edited = self._index.journal.is_stale(id_of(raw), source)
         return snapshot(raw, position, is_edited=is_edited)
+
+
+def _plain(value: Any) -> Any:
+    """What a field of a sound cell has, as JSON has it."""
+    if isinstance(value, Text):
+        return str(value)
+    return json.loads(str(value)) if isinstance(value, Map) else value

@@ -6,7 +6,7 @@ from typing import Literal
 
 from mcp_types import TextContent
 
-from ..cell import Cell
+from ..cell import CellHead
 from ..errors import MCPExtensionError, NotRun, RemovalNotConfirmed, WrongCellType
 from ..notebook import NotebookDocument
 from ..output_blocks import Block
@@ -81,7 +81,7 @@ async def edit_cell(
     if execute:
         await context.require(EXECUTE)
     async with context.open(notebook) as document:
-        found = document.cell(cell)
+        found = document.head(cell)
         if execute:
             _check_runs(found.label, found.type)
         context.check_known(document, [found], overwrite_changes)
@@ -108,7 +108,7 @@ async def overwrite_cell(
     if execute:
         await context.require(EXECUTE)
     async with context.open(notebook) as document:
-        found = document.cell(cell)
+        found = document.head(cell)
         if execute:
             _check_runs(found.label, found.type if cell_type == "keep" else cell_type)
         context.check_known(document, [found], overwrite_changes)
@@ -133,7 +133,7 @@ async def delete_cells(
         chosen, total = document.resolve_many(cells), len(document.cell_ids)
         if len(chosen) > max(FEW, total * MOST) and not confirm_removal:
             raise RemovalNotConfirmed(len(chosen), total)
-        context.check_known(document, [*map(document.cell, chosen)], overwrite_changes)
+        context.check_known(document, [*map(document.head, chosen)], overwrite_changes)
         with context.editing(document):
             deleted = document.delete_cells(chosen)
         left = len(document.cell_ids)
@@ -173,7 +173,7 @@ def _check_runs(label: str, cell_type: str) -> None:
 async def _written(
     context: ToolContext,
     document: NotebookDocument,
-    cell: Cell,
+    cell: CellHead,
     text: str,
     execute: bool,
     wait_seconds: float | None,
@@ -196,13 +196,13 @@ async def _written(
         raise NotRun(line, error, has_begun=has_begun) from error
 
 
-def _between(document: NotebookDocument, cell: Cell) -> str:
+def _between(document: NotebookDocument, cell: CellHead) -> str:
     ids, labelled = document.cell_ids, document.label
     above = f"after {labelled(ids[cell.position - 1])}" if cell.position else "at the start"
     is_last = cell.position == len(ids) - 1
     return above if is_last else f"{above}, before {labelled(ids[cell.position + 1])}"
 
 
-def _diff(before: Cell, now: Cell) -> str:
+def _diff(before: CellHead, now: CellHead) -> str:
     diff = line_diff(before.source, now.source, MAX_DIFF_LINES)
     return diff or "The source is the same as before."

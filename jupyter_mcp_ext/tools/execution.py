@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..cell import Cell
+from ..cell import CellHead
 from ..errors import InvalidRequest, WrongCellType
 from ..output_blocks import Block
 from .running import answer, poll
@@ -48,7 +48,7 @@ async def execute_cell(
 ) -> list[Block]:
     """Run a code cell on the notebook's kernel; outputs go into the notebook."""
     async with context.open(notebook) as document:
-        found = document.cell(cell)
+        found = document.head(cell)
         if found.type != "code":
             raise WrongCellType(found.label, found.type)
         context.check_known(document, [found], overwrite_changes)
@@ -77,7 +77,7 @@ async def execute_cells(
 ) -> list[Block]:
     """Run the code cells among these, top down."""
     async with context.open(notebook) as document:
-        chosen = document.cells_among(document.resolve_many(cells))
+        chosen = document.heads_among(document.resolve_many(cells))
         runnable = [cell for cell in chosen if _is_runnable(cell)]
         if not runnable:
             raise InvalidRequest("There is no code cell with a source among these.")
@@ -167,5 +167,5 @@ async def interrupt_kernel(
     return f"Nothing was running on kernel {connection.kernel_id}."
 
 
-def _is_runnable(cell: Cell) -> bool:
+def _is_runnable(cell: CellHead) -> bool:
     return cell.type == "code" and bool(cell.source.strip())

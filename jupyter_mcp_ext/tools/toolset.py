@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from ..agent import Agent
 from ..audit import Audit
-from ..cell import Cell
+from ..cell import CellHead
 from ..checkpoints import Checkpoints
 from ..connection import KernelConnection
 from ..consent import Consent, check_agreed
@@ -30,11 +30,11 @@ from ..kernel import Kernels
 from ..notebook import NotebookDocument
 from ..output_blocks import Block, Limits
 from ..output_parts import has_image
-from ..outputs import size_of
 from ..presence import Presence
 from ..readings import Readings
 from ..records import Records
 from ..room import NotebookRooms
+from ..storable import is_larger
 from ..variables import Variables
 from .arguments import arguments_of, schema_of
 
@@ -152,21 +152,21 @@ class ToolContext:
             self.services.presence.leave(self.agent, document)
         await self.services.rooms.leave(notebook)
 
-    def shows(self, document: NotebookDocument, cell: Cell) -> None:
+    def shows(self, document: NotebookDocument, cell: CellHead) -> None:
         """The agent reads or writes this cell, and knows it as it is."""
         self.knows(document, [cell])
         self.services.presence.show(self.agent, document, cell.id)
 
-    def knows(self, document: NotebookDocument, cells: Iterable[Cell]) -> None:
+    def knows(self, document: NotebookDocument, cells: Iterable[CellHead]) -> None:
         """The agent is shown these cells as they are."""
         self.services.readings.note(self.agent, document, cells)
 
-    def glances_at(self, document: NotebookDocument, cells: Iterable[Cell]) -> None:
+    def glances_at(self, document: NotebookDocument, cells: Iterable[CellHead]) -> None:
         """The agent is shown something of these cells, and not the whole of their sources."""
         self.services.readings.note(self.agent, document, cells, is_whole=False)
 
     def check_known(
-        self, document: NotebookDocument, cells: Sequence[Cell], overwrite_changes: bool
+        self, document: NotebookDocument, cells: Sequence[CellHead], overwrite_changes: bool
     ) -> None:
         """Go on only if the agent knows these cells as they are, or insists.
 
@@ -205,7 +205,7 @@ async def rendered(outputs: Iterable[Any], render: Callable[[], list[Block]]) ->
     """What `render` makes of these outputs, while others get their turn if there are many."""
     shown = [*outputs]
     # A small image may have very many pixels.
-    if sum(map(size_of, shown)) < LARGE_BYTES and not any(map(has_image, shown)):
+    if not is_larger(shown, LARGE_BYTES) and not any(map(has_image, shown)):
         return render()
     return await to_thread.run_sync(render)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -332,12 +333,49 @@ def test_a_source_edit_leaves_the_rest_of_the_text_alone() -> None:
     ]
 
 
+def test_a_head_is_the_cell_but_for_its_outputs() -> None:
+    output = {"output_type": "stream", "name": "stdout", "text": "1"}
+    markdown = {"cell_type": "markdown", "id": "text", "source": "![](attachment:a.png)"}
+    document, ynotebook = open_document(
+        code("ran", "x", outputs=[output], execution_count=1, metadata={"tags": ["t"]}),
+        code("edited", "x", outputs=[output]),
+        markdown | {"metadata": {}, "attachments": {"a.png": {"image/png": "QUJD"}}},
+        code("broken"),
+    )
+    document.note_start("edited")
+    document.replace_source("edited", "y")
+    ynotebook.ycells[0]["execution_state"] = "running"
+    ynotebook.ycells[3]["metadata"] = 7
+    for cell_id in document.cell_ids:
+        head, cell = document.head(cell_id), document.cell(cell_id)
+        assert asdict(head) | {"outputs": cell.outputs} == asdict(cell)
+        assert document.exact_head(cell_id) == head
+    assert document.head("edited").is_stale and not document.head("ran").is_stale
+    assert [head.id for head in document.heads_among({"text", "ran"})] == ["ran", "text"]
+
+
+def test_edits_of_a_cell_do_not_read_its_outputs() -> None:
+    output = {"output_type": "stream", "name": "stdout", "text": "large" * 1_000_000}
+    document, _ = open_document(code("aaaa", "x = 1", outputs=[output]))
+    tracemalloc.start()
+    try:
+        document.replace_source("aaaa", "x = 2")
+        document.replace_text("aaaa", "2", "3")
+        document.heads_among({"aaaa"})
+        document.clear_outputs(["aaaa"])
+        document.delete_cells(["aaaa"])
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_editing_keeps_the_cell_and_its_outputs() -> None:
     output = {"output_type": "stream", "name": "stdout", "text": "1"}
     document, _ = open_document(code("aaaa", "x", outputs=[output], execution_count=1))
     before, now = document.replace_source("aaaa", "y")
-    assert (before.source, now.source, now.outputs) == ("x", "y", (output,))
-    assert (now.id, now.execution_count) == ("aaaa", 1)
+    assert (before.source, now.source, now.id) == ("x", "y", "aaaa")
+    cell = document.cell("aaaa")
+    assert (cell.source, cell.outputs, cell.execution_count) == ("y", (output,), 1)
 
 
 def test_a_new_type_keeps_id_metadata_and_place() -> None:
@@ -348,7 +386,8 @@ def test_a_new_type_keeps_id_metadata_and_place() -> None:
     assert (now.id, now.position, now.type, now.source) == ("bbbb", 1, "markdown", "# x")
     assert now.metadata == {"tags": ["t"]}
     assert "outputs" not in ynotebook.get()["cells"][1]
-    _, back = document.replace_source("bbbb", "x", "code")
+    document.replace_source("bbbb", "x", "code")
+    back = document.cell("bbbb")
     assert (back.type, back.outputs, back.execution_state) == ("code", (), "idle")
 
 
@@ -437,10 +476,11 @@ def test_a_moved_cell_keeps_all_it_has(cell: str, after: str, order: str) -> Non
     )
     ynotebook.ycells[1]["execution_state"] = "running"
     before = document.cell(cell)
-    moved = document.move_cell(cell, after)
+    head = document.move_cell(cell, after)
+    moved = document.cell(cell)
     assert " ".join(document.cell_ids) == order
     assert replace(moved, position=0) == replace(before, position=0)
-    assert moved.position == order.split().index(cell)
+    assert head.position == moved.position == order.split().index(cell)
 
 
 def test_clearing_empties_code_cells_only() -> None:

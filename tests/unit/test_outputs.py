@@ -15,7 +15,8 @@ from jupyter_mcp_ext import outputs, stream_text
 from jupyter_mcp_ext.agent import NOBODY, Author
 from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import NotebookDocument
-from jupyter_mcp_ext.outputs import CUT_SHORT, MAX_WRITE_CHARS, OutputArea, size_of
+from jupyter_mcp_ext.outputs import CUT_SHORT, MAX_WRITE_CHARS, OutputArea
+from jupyter_mcp_ext.storable import size_of
 from jupyter_mcp_ext.stream_text import StreamText
 
 CELL = "cell0001"
@@ -581,7 +582,7 @@ def test_what_follows_a_stream_waits_until_that_is_written_whole(
 
 @pytest.mark.parametrize(
     ("value", "size"),
-    [("é\n", 2), (7, 8), (None, 8), ([1, "ab"], 10), ({"a": "bc", "d": ({"e": 1},)}, 13)],
+    [("é\n", 2), (7, 8), (None, 8), ([1, "ab", ""], 13), ({"a": "bc", "d": ({"e": 1},)}, 14)],
 )
 def test_a_size_is_about_that_in_a_file(value: Any, size: int) -> None:
     assert size_of(value) == size

@@ -15,13 +15,13 @@ from jupyter_mcp_ext.errors import InvalidRequest, Unavailable
 from jupyter_mcp_ext.search import Match, Within, search
 
 ERROR = {"output_type": "error", "ename": "KeyError", "evalue": "'price'", "traceback": []}
+PRINTED = {"output_type": "stream", "name": "stdout", "text": "a\nPRICE\n"}
+
 CELLS = [
     Cell("aaaa", 0, "markdown", "# Prices\nof things"),
     Cell("bbbb", 1, "code", "x = 1\nprice = x", execution_count=1, is_stale=True),
-    Cell("cccc", 2, "code", "df['price']", (ERROR,)),
-    Cell(
-        "dddd", 3, "code", "p", ({"output_type": "stream", "name": "stdout", "text": "a\nPRICE\n"},)
-    ),
+    Cell("cccc", 2, "code", "df['price']", outputs=(ERROR,)),
+    Cell("dddd", 3, "code", "p", outputs=(PRINTED,)),
 ]
 
 
