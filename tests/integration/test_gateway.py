@@ -16,7 +16,7 @@ from mcp_types import ElicitResult
 from ..agent import Agent, connect_agent, execution_in, text
 from ..forwarder import forwarding
 from ..peer import join_room
-from ..server import Server, run_kernel_gateway, run_server
+from ..server import Server, run_kernel_gateway, run_server, with_modules
 from .test_live_document import until
 
 pytestmark = pytest.mark.anyio
@@ -255,3 +255,32 @@ async def test_a_gateway_that_is_gone_is_told_and_may_come_back(tmp_path: Path) 
         answer = await agent.execute(path, "'kept' in globals()")
         assert "| False" in answer and "lost" in answer
         await agent.tell("shutdown_kernel", notebook=path)
+
+
+REFUSING = """
+from pathlib import Path
+from jupyter_server.auth import AllowAllAuthorizer
+
+class Refusing(AllowAllAuthorizer):
+    def is_authorized(self, handler, user, action, resource):
+        return handler.request.method != "DELETE" or not Path(__file__).exists()
+"""
+
+
+async def test_a_kernel_that_the_gateway_does_not_shut_down_is_not_lost(tmp_path: Path) -> None:
+    refusing = tmp_path / "refusing.py"
+    refusing.write_text(REFUSING)
+    options = (PLAIN, "--ServerApp.authorizer_class=refusing.Refusing")
+    far = {"module": "jupyter_server", "environment": with_modules(tmp_path)}
+    async with (
+        run_server(tmp_path / "far", *options, **far) as gateway,
+        run_server(tmp_path / "near", *options_for(gateway), module="jupyter_server") as near,
+        connect_agent(near.mcp_url, near.token) as agent,
+    ):
+        path = near.copy_notebook("plain.ipynb")
+        await agent.execute(path, "kept = 1")
+        answer = await agent.call("shutdown_kernel", notebook=path)
+        assert answer.is_error and "refuses this (HTTP 403)" in text(answer)
+        again = await agent.execute(path, "kept")
+        assert "| 1" in again and "lost" not in again
+        refusing.unlink()  # Jupyter does not end while its gateway refuses this.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -16,6 +17,7 @@ from typing import Any
 import anyio
 import psutil
 import pytest
+from anyio.lowlevel import checkpoint
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult
@@ -356,6 +358,19 @@ async def test_the_started_jupyterlab_ends_with_a_bridge_that_is_killed(tmp_path
     with anyio.fail_after(20):
         while await servers_in(tmp_path):
             await anyio.sleep(0.05)  # It is no child of ours.
+
+
+async def test_a_bridge_that_is_stopped_while_it_starts_one_ends_after_it(tmp_path: Path) -> None:
+    command = [sys.executable, *COMMAND, "--start", "--", "--allow-root"]
+    environment = environment_in(tmp_path)
+    bridge = await anyio.open_process(command, cwd=tmp_path, env=environment, stderr=None)
+    async with bridge:
+        with anyio.fail_after(20):
+            while not (started := psutil.Process(bridge.pid).children()):
+                await checkpoint()
+            bridge.send_signal(signal.SIGINT)
+            await bridge.wait()
+        assert not any(each.is_running() for each in started)
 
 
 async def test_a_jupyterlab_that_does_not_start_is_an_error(tmp_path: Path) -> None:
