@@ -159,14 +159,13 @@ class MCPExtension(Settings, ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         if not self._is_set_up:
             return
-        memory.set_aside()
         await self._root.start()
         self._root.spawn(worker_threads.own, "root")
         await self._tasks.start()
         self._tasks.spawn(self._report_activity, "activity")
         self._tasks.spawn(self._presence.keep_shown, "presence")
         self._tasks.spawn(Keeper(self._kernels, self.log).run, "keeper")
-        self._tasks.spawn(partial(memory.give_back, self._rooms.forget_freed), "memory")
+        self._tasks.spawn(partial(memory.give_back, self._rooms.has_freed), "memory")
         stop_in_order(serverapp)
         self.log.info("%s", announcement(serverapp, os.environ, oauth_login=self.oauth_login))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,9 +15,8 @@ MAX_TYPE_CHARS = 20
 
 @dataclass(frozen=True)
 class CellHead:
-    """A cell as it was at one moment, but for its outputs, which may be large.
+    """What most edits and runs need of a cell, as it was at one moment: no outputs, often large.
 
-    `execution_state` is "idle" or "running" for code cells, "" for others.
     `position` is 0-based and for display: it may be stale as soon as somebody edits.
     """
 
@@ -26,12 +24,6 @@ class CellHead:
     position: int
     type: str
     source: str
-    execution_count: int | None = None
-    execution_state: str = ""
-    metadata: dict[str, Any] = field(default_factory=dict)
-    attachments: dict[str, Any] = field(default_factory=dict)
-    is_stale: bool = False
-    """Whether it is known that the source was edited since it ran."""
 
     @property
     def label(self) -> str:
@@ -45,9 +37,16 @@ class Cell(CellHead):
 
     `outputs` are nbformat outputs, or whatever a client wrote in their place; the text of streams
     is one string.
+    `execution_state` is "idle" or "running" for code cells, "" for others.
     """
 
     outputs: tuple[Any, ...] = ()
+    execution_count: int | None = None
+    execution_state: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    attachments: dict[str, Any] = field(default_factory=dict)
+    is_stale: bool = False
+    """Whether it is known that the source was edited since it ran."""
 
 
 def snapshot(raw: Any, position: int, *, is_edited: bool) -> Cell:
@@ -55,19 +54,21 @@ def snapshot(raw: Any, position: int, *, is_edited: bool) -> Cell:
 
     What is not as nbformat has it, since any client may write anything, counts as missing.
     """
-    fields = raw if isinstance(raw, dict) else {}
-    outputs = fields.get("outputs")
+    cell_id, fields = id_of(raw), raw if isinstance(raw, dict) else {}
+    count, outputs = _count(fields.get("execution_count")), fields.get("outputs")
     outputs = tuple(outputs) if isinstance(outputs, list) else ()
-    known = _known(fields, is_edited=is_edited, has_outputs=bool(outputs))
-    return Cell(id=id_of(raw), position=position, **known, outputs=outputs)
-
-
-def head(
-    fields: Mapping[str, Any], position: int, *, is_edited: bool, has_outputs: bool
-) -> CellHead:
-    """As `snapshot`, from all fields but the outputs."""
-    known = _known(fields, is_edited=is_edited, has_outputs=has_outputs)
-    return CellHead(id=id_of(fields), position=position, **known)
+    return Cell(
+        id=cell_id,
+        position=position,
+        type=shown_type(fields.get("cell_type")),
+        source=_text(fields.get("source")),
+        outputs=outputs,
+        execution_count=count,
+        execution_state=_text(fields.get("execution_state")),
+        metadata=_mapping(fields.get("metadata")),
+        attachments=_mapping(fields.get("attachments")),
+        is_stale=is_edited and (count is not None or bool(outputs)),
+    )
 
 
 def id_of(raw: Any) -> str:
@@ -75,17 +76,9 @@ def id_of(raw: Any) -> str:
     return str(raw.get("id") if isinstance(raw, dict) else raw)
 
 
-def _known(fields: Mapping[str, Any], *, is_edited: bool, has_outputs: bool) -> dict[str, Any]:
-    count = _count(fields.get("execution_count"))
-    return {
-        "type": printable(_text(fields.get("cell_type"))[:MAX_TYPE_CHARS]) or "unknown",
-        "source": _text(fields.get("source")),
-        "execution_count": count,
-        "execution_state": _text(fields.get("execution_state")),
-        "metadata": _mapping(fields.get("metadata")),
-        "attachments": _mapping(fields.get("attachments")),
-        "is_stale": is_edited and (count is not None or has_outputs),
-    }
+def shown_type(value: Any) -> str:
+    """The type of a cell, whatever stands in its place."""
+    return printable(_text(value)[:MAX_TYPE_CHARS]) or "unknown"
 
 
 def _text(value: Any) -> str:

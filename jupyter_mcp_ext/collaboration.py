@@ -112,11 +112,9 @@ class Collaboration:
             with suppress(RuntimeError):
                 await loaders.remove(file_id)
 
-    def forget_freed(self) -> bool:
-        """Whether rooms of ours that were freed are still in memory, told once for each."""
-        freed = {room for room in self._observed if self.rooms.get(room.room_id) is not room}
-        self._observed -= freed
-        return bool(freed)
+    def has_freed(self) -> bool:
+        """Whether rooms that agents were in are in memory though they were freed."""
+        return any(self.rooms.get(room.room_id) is not room for room in self._observed)
 
     async def close(self) -> None:
         """Wait until all rooms have ended, for some time.

@@ -107,11 +107,11 @@ class LiveNotebook:
         return self._snapshots.at(position)
 
     def head(self, reference: str | int) -> CellHead:
-        """As `cell`, but for the outputs, which take long to read where they are large."""
+        """As `cell`, without reading its outputs, which may be large."""
         return self._snapshots.head(self.position(self.resolve(reference)))
 
     def heads_among(self, cell_ids: Iterable[str]) -> Sequence[CellHead]:
-        """As `cells_among`, but for the outputs."""
+        """As `cells_among`, for heads."""
         return self._snapshots.heads_among(set(cell_ids))
 
     def exact_cell(self, cell_id: str) -> Cell:
@@ -123,7 +123,7 @@ class LiveNotebook:
         return self._snapshots.at(self.position(cell_id))
 
     def exact_head(self, cell_id: str) -> CellHead:
-        """As `exact_cell`, but for the outputs."""
+        """As `exact_cell`, for its head."""
         return self._snapshots.head(self.position(cell_id))
 
     def label(self, cell_id: str) -> str:

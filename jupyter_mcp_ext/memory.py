@@ -15,26 +15,38 @@ from anyio import sleep, to_thread
 LOOK_SECONDS = 10.0
 """How often is looked for what was left behind."""
 
-
-def set_aside() -> None:
-    """Let the garbage collector pass over all that exists now.
-
-    When a server starts these are modules, which stay. To look through them is most of the time
-    for which the collector stops everybody.
-    """
-    gc.freeze()
+MAX_LOOK_SECONDS = 600.0
+"""How seldom, as long as something holds it."""
 
 
 async def give_back(has_garbage: Callable[[], bool]) -> None:
-    """Return what was left behind to the system, until cancelled."""
+    """Return what was left behind to the system, until cancelled.
+
+    What exists at the beginning is passed over by the garbage collector. When a server starts these
+    are modules, which stay: to look through them is most of the time for which it stops everybody.
+    """
+    gc.freeze()
+    try:
+        await _look(has_garbage)
+    finally:
+        gc.unfreeze()
+
+
+async def _look(has_garbage: Callable[[], bool]) -> None:
+    pause = LOOK_SECONDS
     while True:
-        await sleep(LOOK_SECONDS)
+        await sleep(pause)
         if has_garbage():
             gc.collect()
             await to_thread.run_sync(_trim)
+        pause = min(2 * pause, MAX_LOOK_SECONDS) if has_garbage() else LOOK_SECONDS
 
 
 def _trim() -> None:
     """Let the C library return what is free: GNU's keeps it for later."""
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+    try:
+        library = ctypes.CDLL(None)
+    except (OSError, TypeError):  # Windows, or a Python that loads no libraries.
+        return
+    if trim := getattr(library, "malloc_trim", None):
         trim(0)

@@ -160,7 +160,7 @@ class NotebookDocument(LiveNotebook):
         if cell_type in ("keep", before.type):
             self._patch_source(before, changed_spans(before.source, source))
         else:
-            self._replace_cell(before, source, cell_type)
+            self._replace_cell(self.cell(before.id), source, cell_type)
         return before, self.head(before.id)
 
     def delete_cells(self, cell_ids: Iterable[str]) -> list[CellHead]:
@@ -175,7 +175,7 @@ class NotebookDocument(LiveNotebook):
             self._check_not_typed(cell.id)
         with self.transaction():
             for cell in sorted(deleted, key=lambda cell: cell.position, reverse=True):
-                self._ycells.pop(cell.position)
+                del self._ycells[cell.position]
             self.mark_dirty()
         return deleted
 
@@ -195,7 +195,7 @@ class NotebookDocument(LiveNotebook):
         # Yjs has no move: the cell is made anew, with all it has.
         made = self._made(raw, cell_id)
         with self.transaction():
-            self._ycells.pop(before)
+            del self._ycells[before]
             index -= before < index
             self._ycells.insert(index, made)
             if state:
@@ -286,7 +286,7 @@ class NotebookDocument(LiveNotebook):
         if typist:
             raise BeingTyped(self.label(cell_id), typist)
 
-    def _replace_cell(self, cell: CellHead, source: str, cell_type: str) -> None:
+    def _replace_cell(self, cell: Cell, source: str, cell_type: str) -> None:
         self._check_not_typed(cell.id)
         value = self._new_cell(cell.id, cell_type, source, cell.metadata)
         if cell_type != "code" and cell.attachments:

@@ -33,7 +33,7 @@ def restore(ynotebook: YNotebook, now: Sequence[Cell], wanted: Sequence[Cell]) -
     changed = {each.now.id for each in differences(now, wanted) if each.now is not None}
     for position in reversed(range(len(now))):
         if now[position].id not in kept:
-            ycells.pop(position)
+            del ycells[position]
     for position, cell in enumerate(wanted):
         if cell.id not in kept:
             ycells.insert(position, ynotebook.create_ycell(_value(cell)))

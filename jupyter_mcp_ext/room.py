@@ -198,10 +198,10 @@ class NotebookRooms:
                 lease.room.cleaner.cancel()
                 lease.room.cleaner = asyncio.create_task(self._free(lease, 0))
 
-    def forget_freed(self) -> bool:
-        """Whether rooms that were freed, by whomever, wait for Python's garbage collector."""
+    def has_freed(self) -> bool:
+        """Whether rooms are in memory though they were freed, by whomever."""
         self._forget_dead()
-        return self._collaboration.forget_freed()
+        return self._collaboration.has_freed()
 
     async def close(self) -> None:
         """Save what is not on disk yet, for a short time at most."""

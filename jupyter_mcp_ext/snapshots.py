@@ -6,20 +6,14 @@ import json
 from collections.abc import Sequence, Set
 from typing import Any
 
-from pycrdt import Array, Map, Text
+from pycrdt import Array, Map
 
-from .cell import Cell, CellHead, at_position, head, id_of, snapshot
+from .cell import Cell, CellHead, at_position, id_of, shown_type, snapshot
 from .cell_index import CellIndex
-from .soundness import has_outputs, is_sound
+from .soundness import is_sound
 
 MAX_KEPT_CHARS = 4_000_000
 """How large a notebook may be, as JSON, for its cells to be kept."""
-
-HEAD = (
-    *("id", "cell_type", "source", "metadata", "attachments"),
-    *("execution_count", "execution_state"),
-)
-"""What a cell has but for its outputs."""
 
 FEW = 20
 """Up to how many cells are read one by one; reading all at once costs less for each."""
@@ -52,17 +46,11 @@ class Snapshots:
         return self._snapshot(self._raw(position), position)
 
     def head(self, position: int) -> CellHead:
-        """One cell but for its outputs, which take long to read where they are large."""
-        ycell = self._ycells[position]
-        if self._index.ids[position] in self._kept or not is_sound(ycell):
+        """What there is of one cell without reading all that it has."""
+        cell_id, ycell = self._index.ids[position], self._ycells[position]
+        if cell_id in self._kept or not is_sound(ycell):
             return self.at(position)
-        fields = {name: _plain(ycell.get(name)) for name in HEAD}
-        return head(
-            fields,
-            position,
-            is_edited=self._index.journal.is_stale(fields["id"], fields["source"]),
-            has_outputs=has_outputs(ycell) and len(ycell["outputs"]) > 0,
-        )
+        return CellHead(cell_id, position, shown_type(ycell["cell_type"]), str(ycell["source"]))
 
     def among(self, cell_ids: Set[str]) -> list[Cell]:
         """The cells that have these ids, in order."""
@@ -70,7 +58,7 @@ class Snapshots:
         return [*map(self.at, positions)] if len(positions) <= FEW else self._at_once(positions)
 
     def heads_among(self, cell_ids: Set[str]) -> Sequence[CellHead]:
-        """As `among`, but for the outputs."""
+        """As `among`, for heads."""
         positions = self._positions(cell_ids)
         return [*map(self.head, positions)] if len(positions) <= FEW else self._at_once(positions)
 
@@ -105,10 +93,3 @@ class Snapshots:
         source = str(raw.get("source", "")) if isinstance(raw, dict) else ""
         is_edited = self._index.journal.is_stale(id_of(raw), source)
         return snapshot(raw, position, is_edited=is_edited)
-
-
-def _plain(value: Any) -> Any:
-    """What a field of a sound cell has, as JSON has it."""
-    if isinstance(value, Text):
-        return str(value)
-    return json.loads(str(value)) if isinstance(value, Map) else value
