@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from difflib import Match, SequenceMatcher, get_close_matches
 from heapq import nlargest
 from itertools import accumulate, islice, pairwise
+from math import ceil
 from textwrap import dedent, indent
 from typing import Protocol
 
@@ -31,6 +32,10 @@ MAX_STEPS = 200_000
 
 FORM_STEPS = 10
 """What it takes more than a comparison to bring a line into a form."""
+
+
+MAX_SPANS = 300
+"""How many changes a shared text takes at once: each costs more than the one before."""
 
 
 class SharedText(Protocol):
@@ -185,21 +190,39 @@ def unique_spans(
     return ([] if places > 1 and not replace_all else spans), places
 
 
-def _byte_spans(source: str, spans: Sequence[Span]) -> list[Span]:
-    """The spans in UTF-8 bytes, the last one first: so a shared text takes them."""
-    return [
-        (first := len(source[:start].encode()), first + len(source[start:end].encode()), new)
-        for start, end, new in reversed(spans)
-    ]
-
-
 def patch(text: SharedText, source: str, spans: Sequence[Span]) -> None:
-    """Replace the spans in a shared text that reads `source`; the rest of it stays untouched."""
-    for first, last, new in _byte_spans(source, spans):
+    """Replace the spans in a shared text that reads `source`; the rest of it stays untouched.
+
+    Of more than MAX_SPANS neighbours become one, with what lies between them.
+    """
+    for first, last, new in _byte_spans(source, _few(source, spans)):
         if last > first:
             del text[first:last]
         if new:
             text.insert(first, new)
+
+
+def _few(source: str, spans: Sequence[Span]) -> Sequence[Span]:
+    size = ceil(len(spans) / MAX_SPANS)
+    if size <= 1:
+        return spans
+    return [_joined(source, spans[i : i + size]) for i in range(0, len(spans), size)]
+
+
+def _joined(source: str, spans: Sequence[Span]) -> Span:
+    first, last = spans[0][0], spans[-1][1]
+    moved = [(start - first, end - first, new) for start, end, new in spans]
+    return first, last, patched(source[first:last], moved)
+
+
+def _byte_spans(source: str, spans: Sequence[Span]) -> Iterator[Span]:
+    """The spans in UTF-8 bytes, where each is once those before it are replaced."""
+    position = done = 0
+    for start, end, new in spans:
+        position += len(source[done:start].encode())
+        yield position, position + len(source[start:end].encode()), new
+        position += len(new.encode())
+        done = end
 
 
 def patched(source: str, spans: Sequence[Span]) -> str:

@@ -7,10 +7,12 @@ from difflib import unified_diff
 from time import process_time
 from typing import TypeVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pycrdt import Doc, Text
 
+from jupyter_mcp_ext import text_edits
 from jupyter_mcp_ext.text_edits import (
     changed_spans,
     find_spans,
@@ -39,6 +41,22 @@ LONG = {
 
 T = TypeVar("T")
 
+
+class Counted:
+    """A shared text that counts how often something is deleted from it."""
+
+    def __init__(self, source: str) -> None:
+        self.text = Doc()["source"] = Text(source)
+        self.deletions = 0
+
+    def __delitem__(self, key: slice) -> None:
+        del self.text[key]
+        self.deletions += 1
+
+    def insert(self, index: int, text: str) -> None:
+        self.text.insert(index, text)
+
+
 LINES = st.lists(st.sampled_from(["", "a", "b = 1", "  b = 1", "é😀", "\t"]), max_size=8)
 
 
@@ -59,6 +77,25 @@ def test_spans_do_the_same_to_a_shared_text(old: list[str], new: list[str]) -> N
     shared = Doc()["source"] = Text(before)
     patch(shared, before, changed_spans(before, after))
     assert str(shared) == after
+
+
+@given(st.text("aé😀\n", max_size=30), st.integers(1, 4))
+def test_very_many_spans_are_joined_with_their_neighbours(source: str, most: int) -> None:
+    shared = Counted(source)
+    spans = find_spans(source, "a", "b😀")
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(text_edits, "MAX_SPANS", most)
+        patch(shared, source, spans)
+    assert str(shared.text) == source.replace("a", "b😀")
+    assert shared.deletions == len(spans) if len(spans) <= most else 0 < shared.deletions <= most
+
+
+def test_replacing_in_a_hundred_thousand_places_takes_little_time() -> None:
+    source = "é = 1\n" * 100_000
+    shared = Doc()["source"] = Text(source)
+    spans = find_spans(source, "é", "b")
+    in_little_time(lambda: patch(shared, source, spans))
+    assert str(shared) == source.replace("é", "b")
 
 
 def test_lines_that_stay_the_same_are_not_touched() -> None:
