@@ -27,6 +27,12 @@ MAX_LINES = 40_000
 MAX_PLACES = 1_000
 """How often a text is looked for where it may overlap itself."""
 
+MAX_CHARS = 1_000_000
+"""How much is compared in these places."""
+
+MAX_FOUND = 10_000
+"""How many places of a text are told apart."""
+
 MAX_STEPS = 200_000
 """How much work a comparison of lines may take, in pairs of equal lines that it looks at."""
 
@@ -173,8 +179,12 @@ def find_spans(source: str, old_text: str, new_text: str) -> list[Span]:
 
     Tries the text as it is, then lines without the space at their ends, then lines without
     their common indentation; the first way that finds anything counts. In the last way
-    `new_text` gets the indentation of the place. Places do not overlap.
+    `new_text` gets the indentation of the place. Places do not overlap. More than MAX_FOUND are
+    one, with what lies between them.
     """
+    if source.count(old_text) > MAX_FOUND:
+        first = source.find(old_text)
+        return [_trim(source, (first, len(source), source[first:].replace(old_text, new_text)))]
     exact = [(start, start + len(old_text), new_text) for start in _places(source, old_text)]
     spans = exact or _find_lines(source, old_text, new_text, _without_line_ends)
     spans = spans or _find_lines(source, old_text, new_text, _without_indentation)
@@ -186,7 +196,8 @@ def unique_spans(
 ) -> tuple[list[Span], int]:
     """As `find_spans`, and how many places there are; no spans if more than one may be meant."""
     spans = find_spans(source, old_text, new_text)
-    places = max(len(spans), count_overlapping(source, old_text)) if spans else 0
+    known = len(spans), source.count(old_text), count_overlapping(source, old_text)
+    places = max(known) if spans else 0
     return ([] if places > 1 and not replace_all else spans), places
 
 
@@ -235,8 +246,12 @@ def patched(source: str, spans: Sequence[Span]) -> str:
 
 
 def count_overlapping(source: str, text: str) -> int:
-    """How often `text` stands in `source`, where "aaa" has "aa" twice; MAX_PLACES at most."""
-    return sum(1 for _ in islice(_places(source, text, step=1), MAX_PLACES))
+    """How often `text` stands in `source`, where "aaa" has "aa" twice; MAX_PLACES at most.
+
+    Of a long text only a few places are looked for.
+    """
+    most = min(MAX_PLACES, max(2, MAX_CHARS // len(text)))
+    return sum(1 for _ in islice(_places(source, text, step=1), most))
 
 
 def _places(source: str, text: str, step: int = 0) -> Iterator[int]:

@@ -28,6 +28,8 @@ LINES = "".join(f"{' ' * (i % 7)}a\n" for i in range(20_000))
     [
         lambda: unique_spans("a" * 400_000, "a" * 200_000, "b", False),
         lambda: unique_spans("a" * 400_000, "ab" * 100_000, "b", False),
+        lambda: unique_spans("a" * 4_000_000, "a" * 2_000_000, "b", False),
+        lambda: unique_spans("a" * 4_000_000, "a", "b", True),
         lambda: unique_spans(LINES, "".join(f"{' ' * (i % 5)}a\n" for i in range(9_000)), "", True),
         lambda: changed_spans(LINES, "a\nb\n" * 20_000),
         lambda: line_diff("a\n" * 100_000, "a\nb\n" * 50_000, 40),

@@ -20,6 +20,7 @@ from jupyter_mcp_ext.text_edits import (
     nearest_line,
     patch,
     patched,
+    unique_spans,
 )
 
 ENOUGH_SECONDS = 0.5
@@ -88,6 +89,18 @@ def test_very_many_spans_are_joined_with_their_neighbours(source: str, most: int
         patch(shared, source, spans)
     assert str(shared.text) == source.replace("a", "b😀")
     assert shared.deletions == len(spans) if len(spans) <= most else 0 < shared.deletions <= most
+
+
+@given(st.text("ab\n", max_size=30))
+def test_a_text_that_stands_in_very_many_places_is_replaced_in_all(source: str) -> None:
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(text_edits, "MAX_FOUND", 2)
+        spans, places = unique_spans(source, "ab", "bc", replace_all=True)
+        refused, same = unique_spans(source, "ab", "bc", replace_all=False)
+    assert places == same == source.count("ab")
+    assert patched(source, spans) == source.replace("ab", "bc")
+    assert len(spans) == (places if places <= 2 else 1)
+    assert refused == ([] if places > 1 else spans)
 
 
 def test_replacing_in_a_hundred_thousand_places_takes_little_time() -> None:
