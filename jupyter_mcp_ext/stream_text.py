@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 PART_CHARS = 100_000
 """Longest part of a stream's text that is written as a whole."""
-
-_CONTROL = re.compile("[\n\r\b]")
 
 
 class StreamText:
@@ -21,6 +19,7 @@ class StreamText:
     def __init__(self) -> None:
         self._finished: list[str] = []
         self._line: list[str] = []
+        self._is_split = False
         self._length = 0
         self._cursor = 0
         self._finished_length = 0
@@ -38,9 +37,10 @@ class StreamText:
     @property
     def line(self) -> str:
         """The last line, which can still change."""
-        if len(self._line) > 1:
-            self._line = ["".join(self._line)]
-        return self._line[0] if self._line else ""
+        line = "".join(self._line)
+        if not self._is_split:
+            self._line = [line]
+        return line
 
     @property
     def text(self) -> str:
@@ -62,35 +62,64 @@ class StreamText:
 
     def write(self, text: str) -> None:
         """Append what the kernel sent."""
-        start = 0
+        text, start = text.replace("\r\n", "\n"), 0
         if "\n" in text and "\r" not in text and "\b" not in text:
             # Whole lines can be taken at once, which most output consists of.
             first, start = text.index("\n"), text.rindex("\n") + 1
             self._put(text[:first])
             self._finish(text[first:start])
-        for control in _CONTROL.finditer(text, start):
-            self._put(text[start : control.start()])
-            self._control(control.group())
-            start = control.end()
-        self._put(text[start:])
+        for number, line in enumerate(text[start:].split("\n")):
+            if number:
+                self._finish("\n")
+            self._write_in_line(line)
+
+    def _write_in_line(self, text: str) -> None:
+        first, *others = text.split("\r")
+        self._write_backspaced(first)
+        if others and "\b" not in text:
+            others = [_overwritten(others), others[-1]]  # The last is written a second time.
+        for other in others:
+            self._cursor = 0
+            self._write_backspaced(other)
+
+    def _write_backspaced(self, text: str) -> None:
+        first, *others = text.split("\b")
+        self._put(first)
+        for other in others:
+            self._cursor = max(0, self._cursor - 1)
+            self._put(other)
 
     def _put(self, text: str) -> None:
         end = self._cursor + len(text)
-        if self._cursor == self._length:
-            self._line.append(text)
+        if not self._cursor and end >= self._length:
+            self._line, self._is_split = [text], False
+        elif self._cursor < self._length:
+            self._split()[self._cursor : end] = text
+        elif self._is_split:
+            self._line += text
         else:
-            line = self.line
-            self._line = [line[: self._cursor], text, line[end:]]
+            self._line.append(text)
         self._cursor, self._length = end, max(end, self._length)
 
-    def _control(self, character: str) -> None:
-        if character == "\n":
-            self._finish("\n")
-        else:
-            self._cursor = 0 if character == "\r" else max(0, self._cursor - 1)
+    def _split(self) -> list[str]:
+        """The characters of the last line: some can be overwritten without copying the others."""
+        if not self._is_split:
+            self._line, self._is_split = [*self.line], True
+        return self._line
 
     def _finish(self, text: str) -> None:
         text = self.line + text
         self._finished += [text[i : i + PART_CHARS] for i in range(0, len(text), PART_CHARS)]
         self._finished_length += len(text)
-        self._line, self._length, self._cursor = [], 0, 0
+        self._line, self._length, self._cursor, self._is_split = [], 0, 0, False
+
+
+def _overwritten(segments: Sequence[str]) -> str:
+    """What is seen of these when each is written over the one before."""
+    seen: list[str] = []
+    width = 0
+    for segment in reversed(segments):
+        if len(segment) > width:
+            seen.append(segment[width:])
+            width = len(segment)
+    return "".join(seen)

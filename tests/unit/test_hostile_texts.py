@@ -14,6 +14,7 @@ from jupyter_mcp_ext.errors import InvalidRequest
 from jupyter_mcp_ext.ranges import chosen
 from jupyter_mcp_ext.references import resolve_many
 from jupyter_mcp_ext.search import search
+from jupyter_mcp_ext.stream_text import StreamText
 from jupyter_mcp_ext.text_edits import MAX_PLACES, changed_spans, line_diff, patched, unique_spans
 
 SECONDS = 0.5
@@ -33,9 +34,12 @@ LINES = "".join(f"{' ' * (i % 7)}a\n" for i in range(20_000))
         lambda: unique_spans(LINES, "".join(f"{' ' * (i % 5)}a\n" for i in range(9_000)), "", True),
         lambda: changed_spans(LINES, "a\nb\n" * 20_000),
         lambda: line_diff("a\n" * 100_000, "a\nb\n" * 50_000, 40),
+        lambda: StreamText().write("a" * 200_000 + "\b" * 200_000),
+        lambda: StreamText().write("a" * 200_000 + "\rb" * 200_000),
+        lambda: StreamText().write("a" * 200_000 + "\r" + "\bb\r" * 100_000),
     ],
 )
-def test_edits_of_repetitive_texts_take_no_time(work: Callable[[], Any]) -> None:
+def test_repetitive_texts_take_no_time(work: Callable[[], Any]) -> None:
     started = thread_time()
     work()
     assert thread_time() - started < SECONDS
