@@ -23,6 +23,9 @@ OUTPUT_TYPES = ("stream", "display_data", "execute_result", "error")
 MAX_WRITE_CHARS = 1_000_000
 """How much one transaction writes, so that the event loop is free again soon."""
 
+OUTPUT_CHARS = 1_000
+"""How many characters take as long to write as an output does, whatever its size."""
+
 ERROR_BYTES = 1_000_000
 """About how much of errors is kept whether there is room for other outputs or not."""
 
@@ -75,7 +78,7 @@ class OutputArea:
     @property
     def is_large(self) -> bool:
         """Whether there is more than should be written at once."""
-        return self.size > MAX_WRITE_CHARS
+        return self.size + OUTPUT_CHARS * len(self._outputs) > MAX_WRITE_CHARS
 
     @property
     def outputs(self) -> list[Output]:
@@ -257,7 +260,7 @@ class OutputArea:
         while left > 0 and self._written < len(self._outputs):
             output, size = self._next_output(left)
             new.append(output)
-            left -= size
+            left -= size + OUTPUT_CHARS
         shared.extend(new)
         stream = self._streams.get(self._written - 1)
         is_whole = stream is None or self._written_text == (stream.mark, stream.line)

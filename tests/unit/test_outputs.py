@@ -15,7 +15,7 @@ from jupyter_mcp_ext import outputs, stream_text
 from jupyter_mcp_ext.agent import NOBODY, Author
 from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import NotebookDocument
-from jupyter_mcp_ext.outputs import CUT_SHORT, MAX_WRITE_CHARS, OutputArea
+from jupyter_mcp_ext.outputs import CUT_SHORT, MAX_WRITE_CHARS, OUTPUT_CHARS, OutputArea
 from jupyter_mcp_ext.storable import size_of
 from jupyter_mcp_ext.stream_text import StreamText
 
@@ -503,10 +503,22 @@ def test_much_output_is_written_in_several_transactions(
 
 
 def test_more_than_one_transaction_writes_is_large(area: OutputArea) -> None:
-    area.apply(stream("x" * MAX_WRITE_CHARS))
+    area.apply(stream("x" * (MAX_WRITE_CHARS - OUTPUT_CHARS)))
     assert not area.is_large
     area.apply(stream("x"))
     assert area.is_large
+
+
+def test_many_small_outputs_are_large(document: NotebookDocument) -> None:
+    area = OutputArea(10_000_000)
+    area.start(document, CELL)
+    most = MAX_WRITE_CHARS // OUTPUT_CHARS
+    for _ in range(most + 1):
+        area.apply(display(""))
+    assert area.is_large
+    area.write(document)
+    assert most // 2 < len(shown(document)) <= most
+    written_out(document, area, MAX_WRITE_CHARS)
 
 
 def test_displays_are_written_in_several_transactions_too(
@@ -514,7 +526,7 @@ def test_displays_are_written_in_several_transactions_too(
 ) -> None:
     for text in "abc":
         area.apply(display(text * 100))
-    area.write(document, 200)
+    area.write(document, 2 * OUTPUT_CHARS)
     assert len(shown(document)) == 2
     written_out(document, area, 200)
 
