@@ -198,9 +198,14 @@ class NotebookRooms:
                 lease.room.cleaner.cancel()
                 lease.room.cleaner = asyncio.create_task(self._free(lease, 0))
 
-    def has_freed(self) -> bool:
-        """Whether rooms are in memory though they were freed, by whomever."""
+    def tidy(self) -> bool:
+        """Free what nobody is in; tell whether freed rooms are still in memory, by whomever."""
         self._forget_dead()
+        for lease in self._leases.values():
+            cleaner = lease.room.cleaner
+            # A person who left just when we gave the room up did not see that nobody stays.
+            if not lease.users and not lease.room.clients and (cleaner is None or cleaner.done()):
+                self._free_later(lease)
         return self._collaboration.has_freed()
 
     async def close(self) -> None:
@@ -263,9 +268,12 @@ class NotebookRooms:
     def _release(self, lease: _Lease) -> None:
         lease.users -= 1
         if not lease.users:
-            # Browsers cancel a room's cleaner when they come, so it must be an asyncio.Task.
-            delay = self._collaboration.grace_seconds
-            lease.room.cleaner = asyncio.create_task(self._free(lease, delay))
+            self._free_later(lease)
+
+    def _free_later(self, lease: _Lease) -> None:
+        # Browsers cancel a room's cleaner when they come, so it must be an asyncio.Task.
+        delay = self._collaboration.grace_seconds
+        lease.room.cleaner = asyncio.create_task(self._free(lease, delay))
 
     async def _free(self, lease: _Lease, delay: float | None) -> None:
         if delay is None:

@@ -40,7 +40,7 @@ def _jupyter_server_extension_points():
 
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    """Python's garbage collector does not come by of itself in it."""
+    """Python's garbage collector does not come by of itself; somebody has a notebook open."""
     base = tmp_path_factory.mktemp("memory")
     (base / "probe.py").write_text(PROBE)
     async with run_server(
@@ -51,7 +51,10 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         module="jupyter_server",
         environment=with_modules(base),
     ) as server:
-        yield server
+        # Tasks of jupyter-collaboration remember the first websocket, in JupyterLab that of no
+        # notebook, with the room that it had.
+        async with join_room(server, server.copy_notebook("plain.ipynb")):
+            yield server
 
 
 async def documents(server: Server) -> dict[str, int]:
@@ -71,7 +74,7 @@ async def test_a_closed_notebook_leaves_nothing_in_memory(server: Server) -> Non
     async with connect_agent(server.mcp_url, server.token) as agent:
         path = server.copy_notebook("plain.ipynb")
         await agent.tell("insert_cell", notebook=path, source="x = 1")
-        assert all((await documents(server)).values())
+        assert await documents(server) != before
         await agent.tell("close_notebook", notebook=path)
         await until_equal(server, before)
 
@@ -85,7 +88,7 @@ async def test_a_notebook_that_a_person_closes_last_leaves_nothing_in_memory(
         async with join_room(server, path):
             await agent.tell("insert_cell", notebook=path, source="x = 1")
             await agent.tell("close_notebook", notebook=path)
-            assert all((await documents(server)).values())
+            assert await documents(server) != before
         await until_equal(server, before)
 
 
