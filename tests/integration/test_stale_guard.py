@@ -149,6 +149,7 @@ async def test_a_cell_is_not_made_anew_while_a_person_types_in_it(
         connect_agent(server.mcp_url, server.token, name="watcher") as watcher,
         join_room(server, path, "ada") as peer,
     ):
+        await watcher.tell("read_notebook", notebook=path)  # The first may take seconds.
         await type_and_tell(peer, watcher, path, "0", "a = 1")
         refused = await agent.call(tool, **call)
         assert refused.is_error and f"ada is typing in cell [0] {CELL}" in text(refused)
