@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from .text import overlaid
 
 PART_CHARS = 100_000
 """Longest part of a stream's text that is written as a whole."""
@@ -77,7 +77,7 @@ class StreamText:
         first, *others = text.split("\r")
         self._write_backspaced(first)
         if others and "\b" not in text:
-            others = [_overwritten(others), others[-1]]  # The last is written a second time.
+            others = [overlaid(others), others[-1]]  # The last is written a second time.
         for other in others:
             self._cursor = 0
             self._write_backspaced(other)
@@ -112,14 +112,3 @@ class StreamText:
         self._finished += [text[i : i + PART_CHARS] for i in range(0, len(text), PART_CHARS)]
         self._finished_length += len(text)
         self._line, self._length, self._cursor, self._is_split = [], 0, 0, False
-
-
-def _overwritten(segments: Sequence[str]) -> str:
-    """What is seen of these when each is written over the one before."""
-    seen: list[str] = []
-    width = 0
-    for segment in reversed(segments):
-        if len(segment) > width:
-            seen.append(segment[width:])
-            width = len(segment)
-    return "".join(seen)

@@ -78,18 +78,22 @@ def terminal_lines(text: str) -> list[str]:
     return lines
 
 
-def _overwritten(line: str) -> str:
+def overlaid(segments: Sequence[str]) -> str:
+    """What is seen of these when each is written over the one before."""
     # From the last to the first, so that each character is looked at once.
     seen: list[str] = []
     width = 0
-    for segment in reversed(line.split("\r")):
+    for segment in reversed(segments):
         if len(segment) > width:
-            shown = _backspaced(segment.replace("\0", ""))
-            seen.append(shown[width:])
-            width = max(width, len(shown))
-        if "\0" in segment:
-            break
+            seen.append(segment[width:])
+            width = len(segment)
     return "".join(seen)
+
+
+def _overwritten(line: str) -> str:
+    before, _, after = line.rpartition("\0")
+    start = before.rpartition("\r")[2].replace("\0", "")
+    return overlaid([*map(_backspaced, f"{start}{after}".split("\r"))])
 
 
 def _backspaced(segment: str) -> str:

@@ -39,7 +39,6 @@ MAX_STEPS = 200_000
 FORM_STEPS = 10
 """What it takes more than a comparison to bring a line into a form."""
 
-
 MAX_SPANS = 300
 """How many changes a shared text takes at once: each costs more than the one before."""
 
