@@ -210,8 +210,11 @@ class NotebookDocument(LiveNotebook):
             self._check_sound(cell.id)
         with self.transaction():
             for cell in cleared:
-                self._ycells[cell.position]["outputs"].clear()
-                self._ycells[cell.position]["execution_count"] = None
+                ycell = self._ycells[cell.position]
+                ycell["outputs"].clear()
+                # Yjs would tell everybody of a change to what it is already.
+                if ycell.get("execution_count", 0) is not None:
+                    ycell["execution_count"] = None
             self.mark_dirty()
         return cleared
 

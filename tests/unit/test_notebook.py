@@ -487,6 +487,13 @@ def test_clearing_empties_code_cells_only() -> None:
     assert (document.cell("aaaa").outputs, document.cell("aaaa").execution_count) == ((), None)
 
 
+def test_what_is_clear_already_is_not_changed(
+    three: tuple[NotebookDocument, YNotebook], changes: list[set[str] | None]
+) -> None:
+    three[0].clear_outputs(["first111"])
+    assert changes == []
+
+
 # Following
 
 
