@@ -165,7 +165,8 @@ class MCPExtension(Settings, ExtensionApp):
         self._tasks.spawn(self._report_activity, "activity")
         self._tasks.spawn(self._presence.keep_shown, "presence")
         self._tasks.spawn(Keeper(self._kernels, self.log).run, "keeper")
-        self._tasks.spawn(partial(memory.give_back, self._rooms.tidy), "memory")
+        self._tasks.spawn(self._rooms.free_left, "rooms")
+        self._tasks.spawn(partial(memory.give_back, self._collaboration.has_freed), "memory")
         stop_in_order(serverapp)
         self.log.info("%s", announcement(serverapp, os.environ, oauth_login=self.oauth_login))
 

@@ -209,13 +209,13 @@ class NotebookDocument(LiveNotebook):
         for cell in cleared:
             self._check_sound(cell.id)
         with self.transaction():
-            for cell in cleared:
-                ycell = self._ycells[cell.position]
+            ycells = [self._ycells[cell.position] for cell in cleared]
+            changed = [ycell for ycell in ycells if not _is_clear(ycell)]
+            for ycell in changed:
                 ycell["outputs"].clear()
-                # Yjs would tell everybody of a change to what it is already.
-                if ycell.get("execution_count", 0) is not None:
-                    ycell["execution_count"] = None
-            self.mark_dirty()
+                ycell["execution_count"] = None
+            if changed:
+                self.mark_dirty()
         return cleared
 
     def restore(self, cells: Sequence[Cell]) -> None:
@@ -316,6 +316,11 @@ class NotebookDocument(LiveNotebook):
         while (cell_id := uuid4().hex[:8]) in self.cell_ids:
             pass
         return cell_id
+
+
+def _is_clear(ycell: Map[Any]) -> bool:
+    """Whether to clear it would tell everybody of a change that is none."""
+    return not len(ycell["outputs"]) and ycell.get("execution_count", 0) is None
 
 
 def _signature(agent: Agent) -> dict[str, Any]:

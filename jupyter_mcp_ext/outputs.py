@@ -11,8 +11,9 @@ from .agent import NOBODY, Author
 from .channels import Message
 from .journal import Origin
 from .notebook import NotebookDocument
+from .sizes import size_of
 from .soundness import has_outputs, is_sound
-from .storable import size_of, storable, whole
+from .storable import storable, whole
 from .stream_text import StreamText
 
 Output = dict[str, Any]
@@ -23,11 +24,17 @@ OUTPUT_TYPES = ("stream", "display_data", "execute_result", "error")
 MAX_WRITE_CHARS = 1_000_000
 """How much one transaction writes, so that the event loop is free again soon."""
 
-OUTPUT_CHARS = 1_000
-"""How many characters take as long to write as an output does, whatever its size."""
+OUTPUT_BYTES = 1_000
+"""About what an output takes besides what it holds, in memory and in characters to write."""
+
+MANY_OUTPUTS = 5_000
+"""After how many an output takes twice as long to write; Yjs counts them from the first."""
 
 ERROR_BYTES = 1_000_000
 """About how much of errors is kept whether there is room for other outputs or not."""
+
+NONE = sys.maxsize
+"""In place of the index of an output."""
 
 CUT_SHORT = (
     "\n[jupyter_mcp_ext: this run has more than {:g} MB of output; the notebook keeps no more. "
@@ -50,7 +57,7 @@ class OutputArea:
         self.cell_id = ""
         self.execution_count: int | None = None
         self.size = 0
-        """About how many bytes the outputs have."""
+        """About how many bytes the outputs take."""
         self.omitted = 0
         """How many bytes were dropped."""
         self._max_bytes = max_bytes
@@ -61,9 +68,12 @@ class OutputArea:
         self._display_ids: dict[str, list[int]] = {}
         self._clear_before_next = False
         # The document has the first `_written` outputs; the last of them may be a stream of
-        # which it has the parts before a mark and then a line, see `_continue_stream`.
+        # which it has the parts before a mark and then a line, see `_continue_stream`. While it is
+        # behind, that one or others wait to be written; those from `_changed_from` have changed.
         self._written = 0
         self._written_text = (0, "")
+        self._is_behind = False
+        self._changed_from = NONE
         self._dirty = False
         self._is_shown = False
         self._shown_at = ".0"
@@ -78,7 +88,7 @@ class OutputArea:
     @property
     def is_large(self) -> bool:
         """Whether there is more than should be written at once."""
-        return self.size + OUTPUT_CHARS * len(self._outputs) > MAX_WRITE_CHARS
+        return self.size > MAX_WRITE_CHARS
 
     @property
     def outputs(self) -> list[Output]:
@@ -117,7 +127,8 @@ class OutputArea:
                 continue
             self._outputs[index] = updated
             self.size += more
-            self._redo_from(index)
+            self._changed_from = min(self._changed_from, index)
+            self._dirty = True
         return bool(indexes)
 
     # Writing
@@ -156,6 +167,7 @@ class OutputArea:
         with document.transaction(self._origin):
             ycell = document.ycell(self.cell_id)
             self._show_running(document, ycell)
+            self._is_behind = False  # Nothing has to wait for the rest, which is written as well.
             self._write_outputs(ycell, sys.maxsize)
             is_rerun = self._is_rerun(document)
             if ycell is not None and ycell.get("cell_type") == "code" and not is_rerun:
@@ -216,7 +228,7 @@ class OutputArea:
         if display_id:
             self._display_ids.setdefault(display_id, []).append(len(self._outputs))
         self._outputs.append(output)
-        size = size_of(output)
+        size = OUTPUT_BYTES + size_of(output)
         self.size += size
         self._error_size += size if output["output_type"] == "error" else 0
 
@@ -225,6 +237,7 @@ class OutputArea:
         if not self._outputs or self._outputs[-1].get("name") != name:
             self._streams[len(self._outputs)] = StreamText()
             self._outputs.append({"output_type": "stream", "name": name})
+            self.size += OUTPUT_BYTES
         stream = self._streams[len(self._outputs) - 1]
         before = stream.length
         stream.write(text)
@@ -235,7 +248,7 @@ class OutputArea:
         return self._outputs[index] | ({"text": stream.text} if stream else {})
 
     def _redo_from(self, index: int) -> None:
-        self._dirty = True
+        self._dirty, self._is_behind, self._changed_from = True, False, NONE
         if index < self._written:
             self._written = index
             if stream := self._streams.get(index - 1):
@@ -253,18 +266,22 @@ class OutputArea:
             self._abandoned = True
             return
         # JupyterLab follows changes at the end of the list only, so what comes after a change
-        # further up is written again.
+        # further up is written again. All is shown once before that, or changes that come again
+        # and again would keep the end from ever being shown.
+        if not self._is_behind:
+            self._redo_from(self._changed_from)
         del shared[self._written :]
         left = max_chars - self._continue_stream(shared, max_chars)
         new = []
         while left > 0 and self._written < len(self._outputs):
             output, size = self._next_output(left)
             new.append(output)
-            left -= size + OUTPUT_CHARS
+            left -= size + OUTPUT_BYTES * (1 + self._written // MANY_OUTPUTS)
         shared.extend(new)
         stream = self._streams.get(self._written - 1)
         is_whole = stream is None or self._written_text == (stream.mark, stream.line)
-        self._dirty = not is_whole or self._written < len(self._outputs)
+        self._is_behind = not is_whole or self._written < len(self._outputs)
+        self._dirty = self._is_behind or self._changed_from < self._written
 
     def _has_stream(self, shared: Array[Any]) -> bool:
         """Whether the stream to be continued, if any, still is where it was written."""

@@ -26,6 +26,9 @@ from .starts import Spawn
 CLOSE_GRACE_SECONDS = 15.0
 """How long stopping waits at most for the last edits to reach the disk."""
 
+LEFT_SECONDS = 5.0
+"""How often is looked for rooms that were left, and how long a browser may take to come in."""
+
 GLOBAL_AWARENESS = "JupyterLab:globalAwareness"
 """The id of the room in which JupyterLab's browsers tell of their users."""
 
@@ -198,15 +201,20 @@ class NotebookRooms:
                 lease.room.cleaner.cancel()
                 lease.room.cleaner = asyncio.create_task(self._free(lease, 0))
 
-    def tidy(self) -> bool:
-        """Free what nobody is in; tell whether freed rooms are still in memory, by whomever."""
-        self._forget_dead()
-        for lease in self._leases.values():
-            cleaner = lease.room.cleaner
-            # A person who left just when we gave the room up did not see that nobody stays.
-            if not lease.users and not lease.room.clients and (cleaner is None or cleaner.done()):
-                self._free_later(lease)
-        return self._collaboration.has_freed()
+    async def free_left(self) -> None:
+        """Free rooms that nobody is in and nobody else will free, until cancelled.
+
+        A person who leaves while an agent is there leaves the room to the agent, and is among its
+        clients for a moment more, in which the agent may leave the room to the person.
+        """
+        while True:
+            await asyncio.sleep(LEFT_SECONDS)
+            self._forget_dead()
+            for lease in self._leases.values():
+                cleaner = lease.room.cleaner
+                is_left = not lease.users and not lease.room.clients
+                if is_left and (cleaner is None or cleaner.done()):
+                    self._free_later(lease, LEFT_SECONDS)
 
     async def close(self) -> None:
         """Save what is not on disk yet, for a short time at most."""
@@ -270,9 +278,11 @@ class NotebookRooms:
         if not lease.users:
             self._free_later(lease)
 
-    def _free_later(self, lease: _Lease) -> None:
+    def _free_later(self, lease: _Lease, least: float = 0) -> None:
+        """Free the room after jupyter-collaboration's grace, and `least` seconds at least."""
+        grace = self._collaboration.grace_seconds
+        delay = None if grace is None else max(grace, least)
         # Browsers cancel a room's cleaner when they come, so it must be an asyncio.Task.
-        delay = self._collaboration.grace_seconds
         lease.room.cleaner = asyncio.create_task(self._free(lease, delay))
 
     async def _free(self, lease: _Lease, delay: float | None) -> None:

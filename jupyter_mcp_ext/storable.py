@@ -1,9 +1,7 @@
-"""Values that came as JSON from elsewhere: what a live document can hold of them, their size."""
+"""What a live document can hold of a value that came as JSON from elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import accumulate
 from math import isfinite
 from typing import Any
 
@@ -39,32 +37,6 @@ def whole(value: Any) -> int | None:
     """A count that may be none."""
     is_count = isinstance(value, int) and not isinstance(value, bool)
     return value if is_count and 0 <= value <= EXACT else None
-
-
-def size_of(value: Any) -> int:
-    """About how many bytes this takes in a file."""
-    return sum(_sizes(value))
-
-
-def is_larger(value: Any, size: int) -> bool:
-    """Whether this takes more, without looking at all of it."""
-    return any(total > size for total in accumulate(_sizes(value)))
-
-
-def _sizes(value: Any) -> Iterator[int]:
-    left = [value]
-    while left:
-        each = left.pop()
-        if isinstance(each, str):
-            yield len(each)
-        elif isinstance(each, (list, tuple)):
-            yield len(each)  # Commas, and what is empty in between.
-            left += each
-        elif isinstance(each, dict):
-            yield sum(map(len, each))
-            left += each.values()
-        else:
-            yield 8
 
 
 def _as_float(number: int) -> float | None:

@@ -12,6 +12,8 @@ from html import unescape
 from itertools import chain, groupby
 from typing import NamedTuple
 
+from .terminal_line import TerminalLine
+
 QUOTE = "| "
 NOTE_CHARS = 70
 """Most characters that a note about what is missing takes."""
@@ -27,6 +29,7 @@ MARKUP_CHARS = 200_000
 
 _ERASE_LINE = re.compile(r"\x1b\[2K")
 _ERASE_REST = re.compile(r"\x1b\[0?K")
+_OVERWRITES = re.compile("[\r\b\0]")
 _ESCAPE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
     r"|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # OSC: titles, links
@@ -69,40 +72,22 @@ def terminal_lines(text: str) -> list[str]:
     """
     text = text.replace("\0", "\ufffd")
     if "\x1b" in text:
-        # After this, NUL means: nothing that was printed earlier is left on this line.
+        # After this, NUL means: what is at the cursor and after it is erased.
         text = _ERASE_LINE.sub("\r\0", text)
         text = _ESCAPE.sub("", _ERASE_REST.sub("\0", text))
     lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
-    if "\r" in text or "\b" in text or "\0" in text:
-        return [_overwritten(line) for line in lines]
-    return lines
-
-
-def overlaid(segments: Sequence[str]) -> str:
-    """What is seen of these when each is written over the one before."""
-    # From the last to the first, so that each character is looked at once.
-    seen: list[str] = []
-    width = 0
-    for segment in reversed(segments):
-        if len(segment) > width:
-            seen.append(segment[width:])
-            width = len(segment)
-    return "".join(seen)
+    return [_overwritten(line) if _OVERWRITES.search(line) else line for line in lines]
 
 
 def _overwritten(line: str) -> str:
-    before, _, after = line.rpartition("\0")
-    start = before.rpartition("\r")[2].replace("\0", "")
-    return overlaid([*map(_backspaced, f"{start}{after}".split("\r"))])
-
-
-def _backspaced(segment: str) -> str:
-    first, *others = segment.split("\b")
-    shown = list(first) if others else [first]
+    """The line as it is seen; NUL erases what is at the cursor and after it."""
+    shown = TerminalLine()
+    first, *others = line.split("\0")
+    shown.write(first)
     for other in others:
-        del shown[-1:]
-        shown.extend(other)
-    return "".join(shown)
+        shown.erase_rest()
+        shown.write(other)
+    return shown.text
 
 
 def quote(line: str) -> str:

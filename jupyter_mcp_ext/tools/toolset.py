@@ -34,7 +34,7 @@ from ..presence import Presence
 from ..readings import Readings
 from ..records import Records
 from ..room import NotebookRooms
-from ..storable import is_larger
+from ..sizes import is_larger
 from ..variables import Variables
 from .arguments import arguments_of, schema_of
 

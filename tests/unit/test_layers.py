@@ -39,7 +39,7 @@ LAYERS = [
     {"notebook", "connection", "contents"},
     {"runs", "activity", "readiness", "requests"},
     {"gateway", "live_notebook"},
-    {"channels", "snippets", "starts", "stream_text", "tasks"},
+    {"channels", "sizes", "snippets", "starts", "stream_text", "tasks"},
     {"undo", "snapshots", "carets", "restoring", "checkpoint_store"},
     {"comparison"},
     {"cell_index"},
@@ -48,6 +48,7 @@ LAYERS = [
     {"layouts", "losses", "ranges", "images", "templating"},
     {"audit", "attendance", "memory"},
     {"errors", "agent", "text", "private", "origin", "bodies", "failures"},
+    {"terminal_line"},
 ]
 """From top to bottom; a module may import any layer below its own."""
 

@@ -15,9 +15,8 @@ from jupyter_mcp_ext import outputs, stream_text
 from jupyter_mcp_ext.agent import NOBODY, Author
 from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import NotebookDocument
-from jupyter_mcp_ext.outputs import CUT_SHORT, MAX_WRITE_CHARS, OUTPUT_CHARS, OutputArea
-from jupyter_mcp_ext.storable import size_of
-from jupyter_mcp_ext.stream_text import StreamText
+from jupyter_mcp_ext.outputs import CUT_SHORT, MAX_WRITE_CHARS, OUTPUT_BYTES, OutputArea
+from jupyter_mcp_ext.sizes import size_of
 
 CELL = "cell0001"
 
@@ -503,7 +502,7 @@ def test_much_output_is_written_in_several_transactions(
 
 
 def test_more_than_one_transaction_writes_is_large(area: OutputArea) -> None:
-    area.apply(stream("x" * (MAX_WRITE_CHARS - OUTPUT_CHARS)))
+    area.apply(stream("x" * (MAX_WRITE_CHARS - OUTPUT_BYTES)))
     assert not area.is_large
     area.apply(stream("x"))
     assert area.is_large
@@ -512,7 +511,7 @@ def test_more_than_one_transaction_writes_is_large(area: OutputArea) -> None:
 def test_many_small_outputs_are_large(document: NotebookDocument) -> None:
     area = OutputArea(10_000_000)
     area.start(document, CELL)
-    most = MAX_WRITE_CHARS // OUTPUT_CHARS
+    most = MAX_WRITE_CHARS // OUTPUT_BYTES
     for _ in range(most + 1):
         area.apply(display(""))
     assert area.is_large
@@ -526,9 +525,36 @@ def test_displays_are_written_in_several_transactions_too(
 ) -> None:
     for text in "abc":
         area.apply(display(text * 100))
-    area.write(document, 2 * OUTPUT_CHARS)
+    area.write(document, 2 * OUTPUT_BYTES)
     assert len(shown(document)) == 2
     written_out(document, area, 200)
+
+
+def test_a_display_that_keeps_changing_does_not_hide_what_follows(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    area.apply(display("0 %", "x"))
+    for text in "abcdefgh":
+        area.apply(display(text))
+    numbers = []
+    for percent in range(9):
+        area.apply(update(f"{percent} %", "x"))
+        area.write(document, 3 * OUTPUT_BYTES)
+        numbers.append(len(shown(document)))
+    assert numbers == [3, 6, 9, 3, 6, 9, 3, 6, 9]
+    written_out(document, area, 3 * OUTPUT_BYTES)
+
+
+def test_the_end_of_a_run_shows_the_last_change_of_a_display(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    area.apply(display("0 %", "x"))
+    for text in "abcdefgh":
+        area.apply(display(text))
+    area.write(document, 3 * OUTPUT_BYTES)
+    area.apply(update("100 %", "x"))
+    area.finish(document)
+    assert shown(document) == area.outputs and not area.has_changes
 
 
 @pytest.mark.parametrize("first", [display("d"), stream("e", "stderr")])
@@ -592,35 +618,27 @@ def test_what_follows_a_stream_waits_until_that_is_written_whole(
     written_out(document, area, 18)
 
 
-@pytest.mark.parametrize(
-    ("value", "size"),
-    [("é\n", 2), (7, 8), (None, 8), ([1, "ab", ""], 13), ({"a": "bc", "d": ({"e": 1},)}, 14)],
-)
-def test_a_size_is_about_that_in_a_file(value: Any, size: int) -> None:
-    assert size_of(value) == size
-
-
 def test_the_size_of_a_run_is_that_of_its_present_outputs(area: OutputArea) -> None:
     displayed = size_of(display_output(""))
-    for part, size in [
-        (stream("ab"), 2),
-        (stream("c"), 3),
-        (stream("\rX"), 3),
-        (stream("e", "stderr"), 4),
-        (display("1234", "x"), 8 + displayed),
-        (display("12", ""), 10 + 2 * displayed),
-        (update("123456", "x"), 12 + 2 * displayed),
-        (update("", "x"), 6 + 2 * displayed),
-        (message("clear_output"), 0),
+    for part, count, size in [
+        (stream("ab"), 1, 2),
+        (stream("c"), 1, 3),
+        (stream("\rX"), 1, 3),
+        (stream("e", "stderr"), 2, 4),
+        (display("1234", "x"), 3, 8 + displayed),
+        (display("12", ""), 4, 10 + 2 * displayed),
+        (update("123456", "x"), 4, 12 + 2 * displayed),
+        (update("", "x"), 4, 6 + 2 * displayed),
+        (message("clear_output"), 0, 0),
     ]:
         area.apply(part)
-        assert area.size == size
+        assert area.size == count * OUTPUT_BYTES + size
 
 
 def test_output_beyond_the_bound_is_dropped_with_one_note_and_errors_are_kept(
     document: NotebookDocument,
 ) -> None:
-    area = OutputArea(1_000)
+    area = OutputArea(OUTPUT_BYTES + 1_000)
     area.start(document, CELL)
     for part in (stream("0" * 1_000), stream("1")):
         area.apply(part)
@@ -634,21 +652,21 @@ def test_output_beyond_the_bound_is_dropped_with_one_note_and_errors_are_kept(
     area.finish(document)
     first, note, error = shown(document)
     assert first == stream_output("0" * 1_000 + "1") and error["ename"] == "E"
-    assert note == stream_output(CUT_SHORT.format(0.001), "stderr")
+    assert note == stream_output(CUT_SHORT.format(0.002), "stderr")
 
 
 def test_errors_and_updates_beyond_the_bound_are_bounded_too(
     document: NotebookDocument, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outputs, "ERROR_BYTES", 500)
-    area = OutputArea(500)
+    monkeypatch.setattr(outputs, "ERROR_BYTES", 5_000)
+    area = OutputArea(5_000)
     area.start(document, CELL)
     area.apply(display("1", "x"))
     for _ in range(99):
-        area.apply(message("error", ename="E", evalue="e" * 100, traceback=[]))
-    assert area.outputs[1]["ename"] == "E" and 500 < area.size < 1_000
+        area.apply(message("error", ename="E", evalue="e" * 1_000, traceback=[]))
+    assert area.outputs[1]["ename"] == "E" and 5_000 < area.size < 10_000
     omitted = area.omitted
-    assert omitted > 8_000
+    assert omitted > 80_000
     larger = update("2" * 100, "x")
     area.apply(larger)
     assert area.outputs[0]["data"] == {"text/plain": "1"}
@@ -676,39 +694,6 @@ def test_a_run_that_clears_its_outputs_has_room_again(
     assert area.omitted == 0
     written_out(document, area, 1_000)
     assert area.outputs == [stream_output("new")]
-
-
-def terminal(text: str) -> str:
-    """What a terminal shows, one character at a time: the slow and plain way."""
-    lines, cursor = [""], 0
-    for character in text:
-        if character == "\n":
-            lines.append("")
-            cursor = 0
-        elif character == "\r":
-            cursor = 0
-        elif character == "\b":
-            cursor = max(0, cursor - 1)
-        else:
-            lines[-1] = lines[-1][:cursor] + character + lines[-1][cursor + 1 :]
-            cursor += 1
-    return "\n".join(lines)
-
-
-@given(st.lists(st.text(alphabet="ab\n\r\b", max_size=6)))
-def test_stream_text_is_what_a_terminal_shows(parts: list[str]) -> None:
-    text = StreamText()
-    for part in parts:
-        text.write(part)
-    assert text.text == terminal("".join(parts))
-
-
-def test_a_progress_bar_is_one_line() -> None:
-    text = StreamText()
-    for percent in (0, 50, 100):
-        text.write(f"\r{percent:3}%")
-    text.write("\ndone")
-    assert text.text == "100%\ndone"
 
 
 @pytest.mark.parametrize(

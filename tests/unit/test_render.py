@@ -178,7 +178,7 @@ def test_lone_surrogates_do_not_break_the_answer() -> None:
         ("12%\b\b\b13%\n", ["13%"]),
         ("a\r\nb\r\n", ["a", "b"]),
         ("kept\r", ["kept"]),
-        ("ab\b\b\b\bc", ["c"]),
+        ("ab\b\b\b\bc", ["cb"]),
         ("  indented\n\n", ["  indented"]),
     ],
 )

@@ -58,7 +58,7 @@ class FakeCollaboration:
         self.rooms: dict[str, Any] = {"id": self.live}
         self.deleted: list[Any] = []
         self.grace_seconds = 0
-        self.is_loading = anyio.Event()
+        self.is_loading, self.has_deleted = anyio.Event(), anyio.Event()
         self._lock = asyncio.Lock()
 
     def lock(self, room: Any) -> asyncio.Lock:
@@ -76,6 +76,7 @@ class FakeCollaboration:
 
     async def delete(self, room: Any) -> None:
         self.deleted.append(room)
+        self.has_deleted.set()
         del self.rooms["id"]
 
 
@@ -122,6 +123,23 @@ async def test_a_room_is_freed_where_the_call_is_cancelled_that_loads_it() -> No
     assert collaboration.deleted == [live] and not live.clients and not rooms._leases
 
 
+async def test_a_room_that_each_left_to_the_other_is_freed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(room, "LEFT_SECONDS", 0.001)
+    collaboration = FakeCollaboration()
+    live, rooms = collaboration.live, rooms_of(collaboration)
+    document = NotebookDocument(YNotebook(), "a.ipynb", settled)
+    autosave = Autosave(live, lambda save: None, document.on_change)
+    rooms._leases["id"] = room._Lease(live, document, autosave)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(rooms.free_left)
+            await collaboration.has_deleted.wait()
+            tasks.cancel_scope.cancel()
+    assert collaboration.deleted == [live] and not rooms._leases
+
+
 async def test_a_room_is_not_gone_before_its_file_is_written() -> None:
     written = asyncio.Event()
 
@@ -141,7 +159,6 @@ async def test_a_room_is_not_gone_before_its_file_is_written() -> None:
     extension.ywebsocket_server = SimpleNamespace(delete_room=delete_room)
     collaboration = Collaboration({"jupyter_server_ydoc": extension})
     deleting = asyncio.create_task(collaboration.delete(live))
-    await anyio.wait_all_tasks_blocked()
     assert not deleting.done()
     written.set()
     await deleting

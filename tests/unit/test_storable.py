@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pycrdt import Doc, Map
 
-from jupyter_mcp_ext.storable import MAX_DEPTH, is_larger, storable, whole
+from jupyter_mcp_ext.storable import MAX_DEPTH, storable, whole
 
 
 def nested(levels: int) -> Any:
@@ -54,13 +54,3 @@ def test_what_is_nested_too_deeply_is_left_out() -> None:
 )
 def test_a_count_is_a_whole_number_or_none(value: Any, count: int | None) -> None:
     assert whole(value) == count
-
-
-def test_no_more_of_a_value_is_looked_at_than_decides_whether_it_is_larger() -> None:
-    class Unreadable(dict[str, str]):
-        def values(self) -> Any:
-            raise AssertionError
-
-    assert is_larger([Unreadable(), "12345"], 4)
-    assert is_larger(["12345"], 5)
-    assert not is_larger(["12345"], 6)
