@@ -24,10 +24,11 @@ from .errors import (
     TextNotFound,
 )
 from .journal import Origin
+from .line_diffs import nearest_line
 from .live_notebook import LiveNotebook
 from .restoring import remade, restore
 from .soundness import is_sound
-from .text_edits import Span, changed_spans, nearest_line, patch, unique_spans
+from .text_edits import Span, changed_spans, patch, unique_spans
 from .undo import Undo
 
 EDIT = Origin("edit")
@@ -132,6 +133,7 @@ class NotebookDocument(LiveNotebook):
         Raises:
             TextNotFound: the cell does not contain `old_text`.
             AmbiguousMatch: it does so several times, and `replace_all` is false.
+        InvalidRequest: there is no text to look for, or too much new text in all its places.
         """
         before = self.head(reference)
         if not old_text:

@@ -37,8 +37,8 @@ NONE = sys.maxsize
 """In place of the index of an output."""
 
 CUT_SHORT = (
-    "\n[jupyter_mcp_ext: this run has more than {:g} MB of output; the notebook keeps no more. "
-    "MCPExtension.max_document_output_bytes is that bound.]\n"
+    "\n[jupyter_mcp_ext: this run has more than {:g} MB of output, where each counts 1 kB besides "
+    "what it holds; the notebook keeps no more. MCPExtension.max_document_output_bytes is that bound.]\n"
 )
 
 

@@ -9,9 +9,9 @@ from .agent import Agent
 from .cell import CellHead
 from .errors import SourceConflict
 from .journal import told_name
+from .line_diffs import line_diff
 from .notebook import NotebookDocument
 from .text import duration
-from .text_edits import line_diff
 
 MAX_READERS = 200
 """How many pairs of an agent and a notebook are known; who read longest ago is forgotten."""

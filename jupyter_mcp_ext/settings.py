@@ -134,8 +134,9 @@ class Settings(HasTraits):
     max_document_output_bytes = Int(
         32_000_000,
         config=True,
-        help="About how many bytes of output of one run the notebook keeps; what comes after that "
-        "is dropped, with a note in the notebook.",
+        help="About how many bytes of output of one run the notebook keeps, where each output "
+        "counts 1,000 besides what it holds; what comes after that is dropped, with a note in the "
+        "notebook.",
     )
     sensitive_files = List(
         Unicode(),

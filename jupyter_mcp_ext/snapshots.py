@@ -18,6 +18,9 @@ MAX_KEPT_CHARS = 4_000_000
 FEW = 20
 """Up to how many cells are read one by one; reading all at once costs less for each."""
 
+FEW_HEADS = 200
+"""The same for heads, for which all at once is a detour by way of their outputs."""
+
 
 class Snapshots:
     """What is read of the cells. Reading them anew takes 10 ms for a thousand."""
@@ -58,9 +61,10 @@ class Snapshots:
         return [*map(self.at, positions)] if len(positions) <= FEW else self._at_once(positions)
 
     def heads_among(self, cell_ids: Set[str]) -> Sequence[CellHead]:
-        """As `among`, for heads."""
+        """As `among`, for heads: those of many are read with the outputs of all."""
         positions = self._positions(cell_ids)
-        return [*map(self.head, positions)] if len(positions) <= FEW else self._at_once(positions)
+        is_few = len(positions) <= FEW_HEADS
+        return [*map(self.head, positions)] if is_few else self._at_once(positions)
 
     def forget(self, cell_ids: set[str] | None) -> None:
         """These cells have changed, or for None any of them."""

@@ -8,10 +8,10 @@ from mcp_types import TextContent
 
 from ..cell import CellHead
 from ..errors import MCPExtensionError, NotRun, RemovalNotConfirmed, WrongCellType
+from ..line_diffs import line_diff
 from ..notebook import NotebookDocument
 from ..output_blocks import Block
 from ..text import first_line
-from ..text_edits import line_diff
 from .running import answer
 from .toolset import (
     EXECUTE,

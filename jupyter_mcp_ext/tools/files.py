@@ -9,8 +9,8 @@ from pydantic import Field
 
 from .. import render
 from ..files import Changed
+from ..line_diffs import line_diff
 from ..text import printable
-from ..text_edits import line_diff
 from .toolset import READ, WRITE, Lines, MaxChars, Offset, ToolContext, Toolset
 
 TOOLSET = Toolset("files", "Other files are live too where people have them open.")

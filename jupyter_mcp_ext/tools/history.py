@@ -14,10 +14,10 @@ from ..checkpoint_store import Checkpoint
 from ..comparison import Difference, differences
 from ..errors import CheckpointRefused, UndoRefused
 from ..journal import Changes
+from ..line_diffs import line_diff
 from ..notebook import NotebookDocument
 from ..references import shown_id
 from ..text import count, duration, first_line, printable
-from ..text_edits import line_diff
 from .toolset import READ, WRITE, Notebook, ToolContext, Toolset
 
 TOOLSET = Toolset("history")

@@ -11,17 +11,23 @@ import pytest
 
 from jupyter_mcp_ext.contents import clean_path
 from jupyter_mcp_ext.errors import InvalidRequest
+from jupyter_mcp_ext.line_diffs import line_diff, nearest_line
 from jupyter_mcp_ext.ranges import chosen
 from jupyter_mcp_ext.references import resolve_many
 from jupyter_mcp_ext.search import search
 from jupyter_mcp_ext.stream_text import StreamText
-from jupyter_mcp_ext.text_edits import MAX_PLACES, changed_spans, line_diff, patched, unique_spans
+from jupyter_mcp_ext.text_edits import MAX_PLACES, changed_spans, patched, unique_spans
 
 SECONDS = 0.5
 """Ten times what it should take, so that a slow machine does not matter; what it took before was
 more by orders of magnitude."""
 
-LINES = "".join(f"{' ' * (i % 7)}a\n" for i in range(20_000))
+
+def indented(lines: int, line: str) -> str:
+    return "".join(f"{' ' * (i % 7)}{line}\n" for i in range(lines))
+
+
+LINES = indented(20_000, "a")
 
 
 @pytest.mark.parametrize(
@@ -32,8 +38,15 @@ LINES = "".join(f"{' ' * (i % 7)}a\n" for i in range(20_000))
         lambda: unique_spans("a" * 4_000_000, "a" * 2_000_000, "b", False),
         lambda: unique_spans("a" * 4_000_000, "a", "b", True),
         lambda: unique_spans(LINES, "".join(f"{' ' * (i % 5)}a\n" for i in range(9_000)), "", True),
+        lambda: unique_spans(indented(400, "z" * 20_000), indented(50, "z" * 20_000), "c", True),
+        lambda: unique_spans(" a\n" * 19_000, "  a\n", "b\n" * 500, True),
+        lambda: unique_spans("some line\n" * 2_000_000, "some other line\n", "c", True),
+        lambda: unique_spans("a" * 2_000_000, "a", "b" * 2_000_000, False),
         lambda: changed_spans(LINES, "a\nb\n" * 20_000),
         lambda: line_diff("a\n" * 100_000, "a\nb\n" * 50_000, 40),
+        lambda: line_diff("".join(f"[\n{i},\n]\n" for i in range(2_000)), LINES, 40),
+        lambda: line_diff("x" * 3_000_000, "x" * 2_000_000 + "y" + "x" * 1_000_000, 40),
+        lambda: nearest_line("\n".join(f"{i}{'aab' * 50}" for i in range(500)), "aac" * 50),
         lambda: StreamText().write("a" * 200_000 + "\b" * 200_000),
         lambda: StreamText().write("a" * 200_000 + "\rb" * 200_000),
         lambda: StreamText().write("a" * 200_000 + "\r" + "\bb\r" * 100_000),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import unified_diff
 from time import process_time
 from typing import TypeVar
 
@@ -13,11 +12,12 @@ from hypothesis import strategies as st
 from pycrdt import Doc, Text
 
 from jupyter_mcp_ext import text_edits
+from jupyter_mcp_ext.errors import InvalidRequest
 from jupyter_mcp_ext.text_edits import (
+    MAX_NEW_CHARS,
+    MAX_SPANS,
     changed_spans,
     find_spans,
-    line_diff,
-    nearest_line,
     patch,
     patched,
     unique_spans,
@@ -120,7 +120,6 @@ def test_long_texts_are_compared_in_little_time() -> None:
     for name, (old, new) in LONG.items():
         spans = in_little_time(lambda old=old, new=new: changed_spans(old, new))
         assert patched(old, spans) == new, name
-        assert in_little_time(lambda old=old, new=new: line_diff(old, new, 20)).startswith("@@ ")
 
 
 def in_little_time(function: Callable[[], T]) -> T:
@@ -182,34 +181,24 @@ def test_a_text_that_is_not_in_a_long_one_is_missed_in_little_time() -> None:
     assert lines[8_999:9_002] == ["  line 8999", "  new", "  line 9200"]
 
 
-def test_a_diff_names_the_lines_as_unified_diffs_do() -> None:
-    old = [f"{row}" for row in range(12)]
-    for new in (["x", *old], old[1:], old[:5] + old[7:], [*old[:3], "x", *old[4:10]], [], old):
-        wanted = [*unified_diff(old, new, n=1, lineterm="")][2:]
-        assert line_diff("\n".join(old), "\n".join(new), 99).splitlines() == wanted
+@pytest.mark.parametrize(
+    ("old_text", "replace_all"), [("a", True), ("  b", True), ("a", False), ("  b", False)]
+)
+def test_what_would_become_far_too_much_is_refused(old_text: str, replace_all: bool) -> None:
+    source = "a\n" * 1_000 + " b\n" * 1_000
+    new_text = "x" * (MAX_NEW_CHARS // 999)
+    if replace_all:
+        with pytest.raises(InvalidRequest, match="in 1000 places"):
+            unique_spans(source, old_text, new_text, replace_all)
+    else:
+        assert unique_spans(source, old_text, new_text[:9], replace_all) == ([], 1_000)
 
 
-def test_a_diff_of_long_lines_shows_where_they_differ() -> None:
-    start = "x = [" + "1, " * 300
-    diff = line_diff(f"a\n{start}2]", f"a\n{start}3, 4]", 10).splitlines()
-    assert diff[1] == " a" and diff[2].startswith("-...") and diff[2].endswith("1, 2]")
-    assert diff[3].startswith("+...") and diff[3].endswith("1, 3, 4]")
-    assert all(len(line) < 320 for line in diff)
-
-
-def test_a_long_diff_says_how_much_is_left_out() -> None:
-    old, new = (f"{word}\n" * 50 for word in ("old", "new"))
-    assert line_diff(old, new, 5).endswith("... 96 more lines of this diff")
-    assert line_diff("", "x" * 1000, 5).endswith("... 701 more characters")
-
-
-def test_the_nearest_line_is_found_or_none() -> None:
-    assert nearest_line("import os\n    chunk = 10\n", "chunk = 100\nx") == "chunk = 10"
-    assert nearest_line("import os", "something else entirely") == ""
-    long = f"x = {'1' * 200}"
-    assert nearest_line(f"y\n{long}2\n{long}3", f"{long}4") == f"{long}2"
-
-
-def test_the_nearest_of_long_lines_is_found_in_little_time() -> None:
-    lines = [f"{row}{'aab' * 50}" for row in range(500)]
-    assert in_little_time(lambda: nearest_line("\n".join(lines), "aac" * 50)) in lines
+def test_of_many_places_those_that_are_nearest_are_replaced_together() -> None:
+    source = f"a{'b' * 50}" * (MAX_SPANS - 1) + "ab" * 100
+    shared = Doc()["source"] = Text(source)
+    inserted: list[str] = []
+    shared.observe(lambda event: inserted.extend(step.get("insert", "") for step in event.delta))
+    patch(shared, source, find_spans(source, "a", "c"))
+    assert str(shared) == source.replace("a", "c")
+    assert sum(map(len, inserted)) == MAX_SPANS - 1 + len("ab" * 100) - 1
