@@ -38,7 +38,8 @@ NONE = sys.maxsize
 
 CUT_SHORT = (
     "\n[jupyter_mcp_ext: this run has more than {:g} MB of output, where each counts 1 kB besides "
-    "what it holds; the notebook keeps no more. MCPExtension.max_document_output_bytes is that bound.]\n"
+    "what it holds; the notebook keeps no more. That bound is "
+    "MCPExtension.max_document_output_bytes.]\n"
 )
 
 
