@@ -133,7 +133,7 @@ class NotebookDocument(LiveNotebook):
         Raises:
             TextNotFound: the cell does not contain `old_text`.
             AmbiguousMatch: it does so several times, and `replace_all` is false.
-        InvalidRequest: there is no text to look for, or too much new text in all its places.
+            InvalidRequest: there is no text to look for, or too much new text in all its places.
         """
         before = self.head(reference)
         if not old_text:

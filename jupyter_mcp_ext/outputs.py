@@ -128,8 +128,9 @@ class OutputArea:
                 continue
             self._outputs[index] = updated
             self.size += more
-            self._changed_from = min(self._changed_from, index)
             self._dirty = True
+            if index < self._written:
+                self._changed_from = min(self._changed_from, index)
         return bool(indexes)
 
     # Writing
@@ -223,7 +224,7 @@ class OutputArea:
         if not self.omitted:
             self._add_stream("stderr", CUT_SHORT.format(self._max_bytes / 1_000_000))
         text = content.get("text") if kind == "stream" else None
-        self.omitted += size_of(content if text is None else text)
+        self.omitted += max(1, size_of(content if text is None else text))
 
     def _add_output(self, output: Output, display_id: str) -> None:
         if display_id:
@@ -262,7 +263,8 @@ class OutputArea:
             return
         shared: Array[Any] = ycell["outputs"]
         reran = self._is_finished and ycell.get("execution_count") != self.execution_count
-        if reran or len(shared) < self._written or not self._has_stream(shared):
+        start = self._written if self._is_behind else min(self._written, self._changed_from)
+        if reran or len(shared) < self._written or not self._has_stream(shared, start):
             # Somebody reran, cleared or rewrote the cell: what it shows from now on is theirs.
             self._abandoned = True
             return
@@ -282,13 +284,13 @@ class OutputArea:
         stream = self._streams.get(self._written - 1)
         is_whole = stream is None or self._written_text == (stream.mark, stream.line)
         self._is_behind = not is_whole or self._written < len(self._outputs)
-        self._dirty = self._is_behind or self._changed_from < self._written
+        self._dirty = self._is_behind or self._changed_from < NONE
 
-    def _has_stream(self, shared: Array[Any]) -> bool:
-        """Whether the stream to be continued, if any, still is where it was written."""
-        if self._written - 1 not in self._streams:
+    def _has_stream(self, shared: Array[Any], start: int) -> bool:
+        """Whether the stream before `start`, if any, still is where it was written."""
+        if start - 1 not in self._streams:
             return True
-        last = shared[self._written - 1]
+        last = shared[start - 1]
         return isinstance(last, Map) and isinstance(last.get("text"), Text)
 
     def _continue_stream(self, shared: Array[Any], max_chars: int) -> int:

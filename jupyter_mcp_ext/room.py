@@ -26,8 +26,11 @@ from .starts import Spawn
 CLOSE_GRACE_SECONDS = 15.0
 """How long stopping waits at most for the last edits to reach the disk."""
 
-LEFT_SECONDS = 5.0
-"""How often is looked for rooms that were left, and how long a browser may take to come in."""
+LOOK_SECONDS = 5.0
+"""How often is looked for rooms that were left."""
+
+COME_IN_SECONDS = 5.0
+"""How long these stay at least: a browser may be coming in."""
 
 GLOBAL_AWARENESS = "JupyterLab:globalAwareness"
 """The id of the room in which JupyterLab's browsers tell of their users."""
@@ -208,13 +211,13 @@ class NotebookRooms:
         clients for a moment more, in which the agent may leave the room to the person.
         """
         while True:
-            await asyncio.sleep(LEFT_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
             self._forget_dead()
             for lease in self._leases.values():
                 cleaner = lease.room.cleaner
                 is_left = not lease.users and not lease.room.clients
                 if is_left and (cleaner is None or cleaner.done()):
-                    self._free_later(lease, LEFT_SECONDS)
+                    self._free_later(lease, COME_IN_SECONDS)
 
     async def close(self) -> None:
         """Save what is not on disk yet, for a short time at most."""

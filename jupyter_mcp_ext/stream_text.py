@@ -10,7 +10,7 @@ PART_CHARS = 100_000
 """Longest part of a stream's text that is written as a whole."""
 
 # Whole lines that are what they seem can be taken at once, which most output consists of.
-_PIECE = re.compile(r"(?:[^\r\x08\n]*\n)+|[^\n]+\n?")
+_PIECE = re.compile(r"[^\r\x08]*\n|[^\n]+\n?")
 
 
 class StreamText:

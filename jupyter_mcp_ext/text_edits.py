@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from heapq import nlargest
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, islice, pairwise, repeat
 from textwrap import dedent, indent
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .errors import InvalidRequest
 from .line_diffs import Lines, count_same
@@ -45,6 +45,15 @@ class SharedText(Protocol):
     def insert(self, index: int, object: str, /) -> None: ...
 
 
+class _Place(NamedTuple):
+    """Where lines were found, in characters."""
+
+    start: int
+    end: int
+    margin: str | None
+    """What they are indented by, where they are the same but for that."""
+
+
 _Form = Callable[[Sequence[str]], list[str]]
 """How lines are made comparable."""
 
@@ -64,36 +73,26 @@ def changed_spans(old: str, new: str) -> list[Span]:
     ]
 
 
-def find_spans(source: str, old_text: str, new_text: str) -> list[Span]:
-    """Each place where `old_text` stands in `source`, replaced by `new_text`.
+def unique_spans(
+    source: str, old_text: str, new_text: str, replace_all: bool
+) -> tuple[list[Span], int]:
+    """Each place where `old_text` stands in `source`, replaced by `new_text`; how many these are.
 
     Tries the text as it is, then lines without the space at their ends, then lines without
     their common indentation; the first way that finds anything counts. In the last way
     `new_text` gets the indentation of the place. Places do not overlap. More than MAX_FOUND are
-    one, with what lies between them.
+    one span, with what lies between them. No spans if one of several may be meant.
 
     Raises:
         InvalidRequest: the places would get more than MAX_NEW_CHARS.
     """
-    found = source.count(old_text)
-    _check_room(found, new_text)
-    if found > MAX_FOUND:
-        first = source.find(old_text)
-        return [_trim(source, (first, len(source), source[first:].replace(old_text, new_text)))]
-    exact = [(start, start + len(old_text), new_text) for start in _places(source, old_text)]
-    return [_trim(source, span) for span in exact or _find_lines(source, old_text, new_text)]
-
-
-def unique_spans(
-    source: str, old_text: str, new_text: str, replace_all: bool
-) -> tuple[list[Span], int]:
-    """As `find_spans`, and how many places there are; no spans if more than one may be meant."""
-    places = max(source.count(old_text), count_overlapping(source, old_text))
-    if places > 1 and not replace_all:
-        return [], places
-    spans = find_spans(source, old_text, new_text)
-    places = max(places, len(spans))
-    return ([] if places > 1 and not replace_all else spans), places
+    count = max(source.count(old_text), count_overlapping(source, old_text))
+    if count:
+        is_meant = count == 1 or replace_all
+        return _exact_spans(source, old_text, new_text) if is_meant else [], count
+    places = _line_places(source, old_text)
+    is_meant = len(places) == 1 or replace_all
+    return _line_spans(source, places, new_text) if is_meant else [], len(places)
 
 
 def patch(text: SharedText, source: str, spans: Sequence[Span]) -> None:
@@ -149,11 +148,20 @@ def count_overlapping(source: str, text: str) -> int:
     return sum(1 for _ in islice(_places(source, text, step=1), most))
 
 
-def _check_room(places: int, new_text: str) -> None:
-    size = places * len(new_text)
-    if places > 1 and size > MAX_NEW_CHARS:
+def _exact_spans(source: str, old_text: str, new_text: str) -> list[Span]:
+    count = source.count(old_text)
+    _check_room(count, count * len(new_text))
+    if count > MAX_FOUND:
+        first = source.find(old_text)
+        return [_trim(source, (first, len(source), source[first:].replace(old_text, new_text)))]
+    starts = _places(source, old_text)
+    return [_trim(source, (start, start + len(old_text), new_text)) for start in starts]
+
+
+def _check_room(places: int, size: int) -> None:
+    if size > MAX_NEW_CHARS:
         raise InvalidRequest(
-            f"new_text in {places} places is {size} characters, more than {MAX_NEW_CHARS}.",
+            f"In {places} places new_text is {size} characters, more than {MAX_NEW_CHARS}.",
             "Replace fewer places at a time.",
         )
 
@@ -183,25 +191,32 @@ def _without_indentation(lines: Sequence[str]) -> list[str]:
     return dedent("\n".join(_without_line_ends(lines))).split("\n")
 
 
-def _find_lines(source: str, old_text: str, new_text: str) -> list[Span]:
+def _line_places(source: str, old_text: str) -> list[_Place]:
     wanted = old_text.strip("\n").split("\n")
     longest = max((line.strip() for line in wanted), key=len)
     if not longest or longest not in source:
         return []
-    lines, new_text = source.split("\n"), new_text.strip("\n")
+    lines = source.split("\n")
     alike = _alike(lines, wanted)
-    places = _same(lines, wanted, alike, _without_line_ends)
-    margins = [""] * len(places)
-    if not places:
-        places, new_text = _same(lines, wanted, alike, _without_indentation), dedent(new_text)
-        margins = _margins(lines, wanted, places)
-    _check_room(len(places), new_text)
-    indented = cache(partial(indent, new_text))
+    found = _same(lines, wanted, alike, _without_line_ends)
+    margins: Iterable[str | None] = repeat(None)
+    if not found:
+        found = _same(lines, wanted, alike, _without_indentation)
+        margins = _margins(lines, wanted, found)
     starts = [*accumulate((len(line) + 1 for line in lines), initial=0)]
-    return [
-        (starts[first], starts[first + len(wanted)] - 1, indented(margin))
-        for first, margin in zip(places, margins, strict=True)
-    ]
+    ends = (starts[first + len(wanted)] - 1 for first in found)
+    return [*map(_Place, (starts[first] for first in found), ends, margins)]
+
+
+def _line_spans(source: str, places: Sequence[_Place], new_text: str) -> list[Span]:
+    new_text = new_text.strip("\n")
+    lines = new_text.count("\n") + 1
+    size = sum(len(new_text) + lines * len(place.margin or "") for place in places)
+    _check_room(len(places), size)
+    indented = cache(partial(indent, dedent(new_text)))
+    texts = (new_text if each.margin is None else indented(each.margin) for each in places)
+    spans = ((place.start, place.end, text) for place, text in zip(places, texts, strict=True))
+    return [_trim(source, span) for span in spans]
 
 
 def _alike(lines: Sequence[str], wanted: Sequence[str]) -> list[int]:

@@ -39,7 +39,7 @@ LINES = indented(20_000, "a")
         lambda: unique_spans("a" * 4_000_000, "a", "b", True),
         lambda: unique_spans(LINES, "".join(f"{' ' * (i % 5)}a\n" for i in range(9_000)), "", True),
         lambda: unique_spans(indented(400, "z" * 20_000), indented(50, "z" * 20_000), "c", True),
-        lambda: unique_spans(" a\n" * 19_000, "  a\n", "b\n" * 500, True),
+        lambda: unique_spans(" a\n" * 19_000, "  a\n", "b\n" * 300, True),
         lambda: unique_spans("some line\n" * 2_000_000, "some other line\n", "c", True),
         lambda: unique_spans("a" * 2_000_000, "a", "b" * 2_000_000, False),
         lambda: changed_spans(LINES, "a\nb\n" * 20_000),

@@ -545,6 +545,36 @@ def test_a_display_that_keeps_changing_does_not_hide_what_follows(
     written_out(document, area, 3 * OUTPUT_BYTES)
 
 
+def test_what_changes_before_it_is_written_is_written_once(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    for text in "abcdefghi":
+        area.apply(display(text, text))
+    numbers = []
+    for changed in "hi ":
+        area.write(document, 3 * OUTPUT_BYTES)
+        area.apply(update("new", changed))
+        numbers.append(len(shown(document)))
+    assert numbers == [3, 6, 9] and shown(document) == area.outputs and not area.has_changes
+
+
+@pytest.mark.parametrize("is_end", [False, True])
+@pytest.mark.parametrize("theirs", [display_output("theirs"), {**stream_output("x"), "text": "x"}])
+def test_what_a_person_has_put_in_place_of_a_stream_stays(
+    document: NotebookDocument, area: OutputArea, is_end: bool, theirs: dict[str, Any]
+) -> None:
+    area.apply(stream("hello"))
+    area.apply(display("0 %", "x"))
+    area.write(document)
+    ycell = document.ycell(CELL)
+    assert ycell is not None
+    ycell["outputs"][0] = Map(theirs)
+    area.apply(update("1 %", "x"))
+    (area.finish if is_end else area.write)(document)
+    assert shown(document) == [theirs, display_output("0 %")]
+    assert document.cell(CELL).execution_state == ("idle" if is_end else "running")
+
+
 def test_the_end_of_a_run_shows_the_last_change_of_a_display(
     document: NotebookDocument, area: OutputArea
 ) -> None:
@@ -643,11 +673,12 @@ def test_output_beyond_the_bound_is_dropped_with_one_note_and_errors_are_kept(
     for part in (stream("0" * 1_000), stream("1")):
         area.apply(part)
     assert area.omitted == 0
+    area.apply(stream(""))
     area.apply(stream("dropped"))
-    assert area.omitted == len("dropped") and len(area.outputs) == 2
+    assert area.omitted == 1 + len("dropped") and len(area.outputs) == 2
     dropped = display("dropped")
     area.apply(dropped)
-    assert area.omitted == len("dropped") + size_of(dropped["content"])
+    assert area.omitted == 1 + len("dropped") + size_of(dropped["content"])
     area.apply(message("error", ename="E", evalue="e", traceback=["t"]))
     area.finish(document)
     first, note, error = shown(document)

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from jupyter_server_ydoc.app import YDocExtension
 from jupyter_ydoc import YNotebook
 
@@ -58,7 +59,7 @@ class FakeCollaboration:
         self.rooms: dict[str, Any] = {"id": self.live}
         self.deleted: list[Any] = []
         self.grace_seconds = 0
-        self.is_loading, self.has_deleted = anyio.Event(), anyio.Event()
+        self.is_loading = anyio.Event()
         self._lock = asyncio.Lock()
 
     def lock(self, room: Any) -> asyncio.Lock:
@@ -76,7 +77,6 @@ class FakeCollaboration:
 
     async def delete(self, room: Any) -> None:
         self.deleted.append(room)
-        self.has_deleted.set()
         del self.rooms["id"]
 
 
@@ -123,10 +123,21 @@ async def test_a_room_is_freed_where_the_call_is_cancelled_that_loads_it() -> No
     assert collaboration.deleted == [live] and not live.clients and not rooms._leases
 
 
-async def test_a_room_that_each_left_to_the_other_is_freed(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("is_coming_in", [False, True])
+async def test_a_room_that_each_left_to_the_other_is_freed_unless_somebody_comes_in(
+    monkeypatch: pytest.MonkeyPatch, is_coming_in: bool
 ) -> None:
-    monkeypatch.setattr(room, "LEFT_SECONDS", 0.001)
+    pauses: list[float] = []
+    person = "whose browser has seen no cleaner that it would have to cancel"
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if seconds == room.COME_IN_SECONDS and is_coming_in:
+            live.clients.add(person)
+        await checkpoint()
+
+    monkeypatch.setattr(room, "COME_IN_SECONDS", room.LOOK_SECONDS / 2)
+    monkeypatch.setattr(room.asyncio, "sleep", sleep)
     collaboration = FakeCollaboration()
     live, rooms = collaboration.live, rooms_of(collaboration)
     document = NotebookDocument(YNotebook(), "a.ipynb", settled)
@@ -135,9 +146,12 @@ async def test_a_room_that_each_left_to_the_other_is_freed(
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(rooms.free_left)
-            await collaboration.has_deleted.wait()
+            while len(pauses) < 9:
+                await checkpoint()
             tasks.cancel_scope.cancel()
-    assert collaboration.deleted == [live] and not rooms._leases
+    assert {room.LOOK_SECONDS, room.COME_IN_SECONDS} <= {*pauses}
+    assert collaboration.deleted == ([] if is_coming_in else [live])
+    assert live.clients == ({person} if is_coming_in else set())
 
 
 async def test_a_room_is_not_gone_before_its_file_is_written() -> None:
@@ -159,6 +173,7 @@ async def test_a_room_is_not_gone_before_its_file_is_written() -> None:
     extension.ywebsocket_server = SimpleNamespace(delete_room=delete_room)
     collaboration = Collaboration({"jupyter_server_ydoc": extension})
     deleting = asyncio.create_task(collaboration.delete(live))
+    await anyio.wait_all_tasks_blocked()
     assert not deleting.done()
     written.set()
     await deleting

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,12 +50,13 @@ def test_lines_for_a_model_are_those_too(text: str) -> None:
     assert "\n".join(terminal_lines(text)) == terminal(text.replace("\r\n", "\n").rstrip("\n"))
 
 
-def test_an_overwritten_line_takes_little_memory() -> None:
+@pytest.mark.parametrize("printed", ["\u20ac" * 1_000_000 + "\rx", "\n" * 1_000_000])
+def test_a_text_takes_little_memory(printed: str) -> None:
     text = StreamText()
     tracemalloc.start()
     try:
-        text.write("\u20ac" * 1_000_000 + "\rx")
-        kept, _ = tracemalloc.get_traced_memory()
+        text.write(printed)
+        kept, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert text.length == 1_000_000 and kept < 5_000_000
+    assert text.length == 1_000_000 and kept < 5_000_000 and most < 20_000_000

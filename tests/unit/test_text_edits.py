@@ -16,8 +16,8 @@ from jupyter_mcp_ext.errors import InvalidRequest
 from jupyter_mcp_ext.text_edits import (
     MAX_NEW_CHARS,
     MAX_SPANS,
+    Span,
     changed_spans,
-    find_spans,
     patch,
     patched,
     unique_spans,
@@ -41,6 +41,10 @@ LONG = {
 }
 
 T = TypeVar("T")
+
+
+def find_spans(source: str, old_text: str, new_text: str) -> list[Span]:
+    return unique_spans(source, old_text, new_text, replace_all=True)[0]
 
 
 class Counted:
@@ -181,17 +185,24 @@ def test_a_text_that_is_not_in_a_long_one_is_missed_in_little_time() -> None:
     assert lines[8_999:9_002] == ["  line 8999", "  new", "  line 9200"]
 
 
-@pytest.mark.parametrize(
-    ("old_text", "replace_all"), [("a", True), ("  b", True), ("a", False), ("  b", False)]
-)
-def test_what_would_become_far_too_much_is_refused(old_text: str, replace_all: bool) -> None:
-    source = "a\n" * 1_000 + " b\n" * 1_000
-    new_text = "x" * (MAX_NEW_CHARS // 999)
-    if replace_all:
-        with pytest.raises(InvalidRequest, match="in 1000 places"):
-            unique_spans(source, old_text, new_text, replace_all)
-    else:
-        assert unique_spans(source, old_text, new_text[:9], replace_all) == ([], 1_000)
+FAR_TOO_MUCH = [
+    ("a\n" * 1_000, "a", "x" * (MAX_NEW_CHARS // 999)),
+    (" a\n" * 1_000, "  a", "x" * (MAX_NEW_CHARS // 999)),
+    (f"{' ' * 5_000}a\n" * 2, "  a".rjust(6_000), "x\n" * (MAX_NEW_CHARS // 5_000)),
+]
+
+
+@pytest.mark.parametrize(("source", "old_text", "new_text"), FAR_TOO_MUCH)
+def test_what_would_become_far_too_much_is_refused(
+    source: str, old_text: str, new_text: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"In {source.count('a')} places"):
+        unique_spans(source, old_text, new_text, replace_all=True)
+
+
+@pytest.mark.parametrize(("source", "old_text", "new_text"), FAR_TOO_MUCH)
+def test_what_may_be_meant_is_asked_first(source: str, old_text: str, new_text: str) -> None:
+    assert unique_spans(source, old_text, new_text, False) == ([], source.count("a"))
 
 
 def test_of_many_places_those_that_are_nearest_are_replaced_together() -> None:
