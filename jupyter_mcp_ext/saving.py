@@ -40,7 +40,19 @@ async def _save(room: DocumentRoom) -> None:
     if save is not None:
         # At the next change the room would break off the save that it knows of.
         room._saving_document = None
-        await asyncio.shield(save)
+        try:
+            await asyncio.shield(save)
+        except RuntimeError:
+            if _has_file(room):
+                raise
+            # There is nowhere to save it.
+
+
+def _has_file(room: DocumentRoom) -> bool:
+    try:
+        return bool(room._file.path)
+    except RuntimeError:  # It was deleted.
+        return False
 
 
 class Autosave:

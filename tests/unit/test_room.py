@@ -154,6 +154,27 @@ async def test_a_room_that_each_left_to_the_other_is_freed_unless_somebody_comes
     assert live.clients == ({person} if is_coming_in else set())
 
 
+async def test_a_room_is_freed_also_when_its_file_was_deleted() -> None:
+    class Deleted:
+        @property
+        def path(self) -> str:
+            raise RuntimeError("No path found")
+
+    async def save() -> None:
+        raise RuntimeError(live._file.path)
+
+    collaboration = FakeCollaboration()
+    live, rooms = collaboration.live, rooms_of(collaboration)
+    live._document.dirty, live._file = True, Deleted()
+    live._save_to_disc = lambda: asyncio.create_task(save())
+    live.cleaner = asyncio.create_task(asyncio.sleep(60))
+    document = NotebookDocument(YNotebook(), "a.ipynb", settled)
+    autosave = Autosave(live, lambda save: None, document.on_change)
+    rooms._leases["id"] = lease = room._Lease(live, document, autosave)
+    await rooms._free(lease, 0)
+    assert collaboration.deleted == [live]
+
+
 async def test_a_room_is_not_gone_before_its_file_is_written() -> None:
     written = asyncio.Event()
 
