@@ -27,7 +27,7 @@ from .errors import (
     SensitiveFile,
     TextNotFound,
 )
-from .text_edits import Span, changed_spans, patched, unique_spans
+from .text_edits import Span, changed_spans, patched, replacement_spans
 from .text_rooms import TextRooms
 
 MAX_TEXT_BYTES = 20_000_000
@@ -100,7 +100,7 @@ class Files:
             raise InvalidRequest("old_text is empty.", "Use write_file to replace a whole file.")
 
         def find(text: str) -> Sequence[Span]:
-            spans, places = unique_spans(text, old_text, new_text, replace_all)
+            spans, places = replacement_spans(text, old_text, new_text, replace_all)
             if not places:
                 raise TextNotFound(repr(path), old_text, "read_file")
             if not spans:

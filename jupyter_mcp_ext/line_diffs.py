@@ -22,7 +22,7 @@ MAX_STEPS = 200_000
 """How much work a comparison of lines may take, in pairs of equal lines that it looks at."""
 
 
-class Lines(SequenceMatcher[str]):
+class LineMatcher(SequenceMatcher[str]):
     """Compares lines. What takes more than MAX_STEPS counts as wholly different."""
 
     b2j: dict[str, list[int]]
@@ -79,7 +79,7 @@ def line_diff(old: str, new: str, max_lines: int) -> str:
 
 
 def _unified(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
-    for group in Lines(old, new).get_grouped_opcodes(1):
+    for group in LineMatcher(old, new).get_grouped_opcodes(1):
         (_, i1, _, j1, _), (_, _, i2, _, j2) = group[0], group[-1]
         yield f"@@ -{_numbers(i1, i2)} +{_numbers(j1, j2)} @@"
         for tag, i1, i2, j1, j2 in group:

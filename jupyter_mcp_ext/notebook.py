@@ -28,7 +28,7 @@ from .line_diffs import nearest_line
 from .live_notebook import LiveNotebook
 from .restoring import remade, restore
 from .soundness import is_sound
-from .text_edits import Span, changed_spans, patch, unique_spans
+from .text_edits import Span, changed_spans, patch, replacement_spans
 from .undo import Undo
 
 EDIT = Origin("edit")
@@ -138,7 +138,7 @@ class NotebookDocument(LiveNotebook):
         before = self.head(reference)
         if not old_text:
             raise InvalidRequest("old_text is empty.", "Use overwrite_cell to replace a source.")
-        spans, places = unique_spans(before.source, old_text, new_text, replace_all)
+        spans, places = replacement_spans(before.source, old_text, new_text, replace_all)
         if not places:
             nearest = nearest_line(before.source, old_text)
             raise TextNotFound(f"Cell {before.label}", old_text, nearest=nearest)

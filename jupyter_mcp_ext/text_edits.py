@@ -11,7 +11,7 @@ from textwrap import dedent, indent
 from typing import NamedTuple, Protocol
 
 from .errors import InvalidRequest
-from .line_diffs import Lines, count_same
+from .line_diffs import LineMatcher, count_same
 
 Span = tuple[int, int, str]
 """Start and end of a part of a text, in characters, and what replaces it."""
@@ -26,13 +26,16 @@ MAX_FOUND = 10_000
 """How many places of a text are told apart."""
 
 MAX_NEW_CHARS = 20_000_000
-"""How much all places together may get."""
+"""How much new text all places together may get."""
 
 MAX_ALIKE = 200_000
 """How many lines are compared where the first of them is alike."""
 
+MAX_FORM_CHARS = 1_000_000
+"""How much is brought into a form to see whether it is what is looked for."""
+
 LINE_CHARS = 50
-"""As how many characters of it a line counts, besides those it has, in bringing it into a form."""
+"""How many characters more each line of that counts as."""
 
 MAX_SPANS = 300
 """How many changes a shared text takes at once: each costs more than the one before."""
@@ -68,12 +71,12 @@ def changed_spans(old: str, new: str) -> list[Span]:
     starts = [*accumulate(map(len, old_lines), initial=0)]
     return [
         _trim(old, (starts[i1], starts[i2], "".join(new_lines[j1:j2])))
-        for tag, i1, i2, j1, j2 in Lines(old_lines, new_lines).get_opcodes()
+        for tag, i1, i2, j1, j2 in LineMatcher(old_lines, new_lines).get_opcodes()
         if tag != "equal"
     ]
 
 
-def unique_spans(
+def replacement_spans(
     source: str, old_text: str, new_text: str, replace_all: bool
 ) -> tuple[list[Span], int]:
     """Each place where `old_text` stands in `source`, replaced by `new_text`; how many these are.
@@ -86,10 +89,11 @@ def unique_spans(
     Raises:
         InvalidRequest: the places would get more than MAX_NEW_CHARS.
     """
-    count = max(source.count(old_text), count_overlapping(source, old_text))
-    if count:
+    exact = source.count(old_text)
+    if exact:
+        count = max(exact, _count_overlapping(source, old_text))
         is_meant = count == 1 or replace_all
-        return _exact_spans(source, old_text, new_text) if is_meant else [], count
+        return _exact_spans(source, old_text, new_text, exact) if is_meant else [], count
     places = _line_places(source, old_text)
     is_meant = len(places) == 1 or replace_all
     return _line_spans(source, places, new_text) if is_meant else [], len(places)
@@ -139,7 +143,7 @@ def patched(source: str, spans: Sequence[Span]) -> str:
     return "".join([*parts, source[position:]])
 
 
-def count_overlapping(source: str, text: str) -> int:
+def _count_overlapping(source: str, text: str) -> int:
     """How often `text` stands in `source`, where "aaa" has "aa" twice; MAX_PLACES at most.
 
     Of a long text only a few places are looked for.
@@ -148,9 +152,8 @@ def count_overlapping(source: str, text: str) -> int:
     return sum(1 for _ in islice(_places(source, text, step=1), most))
 
 
-def _exact_spans(source: str, old_text: str, new_text: str) -> list[Span]:
-    count = source.count(old_text)
-    _check_room(count, count * len(new_text))
+def _exact_spans(source: str, old_text: str, new_text: str, count: int) -> list[Span]:
+    _check_size(count, count * len(new_text))
     if count > MAX_FOUND:
         first = source.find(old_text)
         return [_trim(source, (first, len(source), source[first:].replace(old_text, new_text)))]
@@ -158,7 +161,7 @@ def _exact_spans(source: str, old_text: str, new_text: str) -> list[Span]:
     return [_trim(source, (start, start + len(old_text), new_text)) for start in starts]
 
 
-def _check_room(places: int, size: int) -> None:
+def _check_size(places: int, size: int) -> None:
     if size > MAX_NEW_CHARS:
         raise InvalidRequest(
             f"In {places} places new_text is {size} characters, more than {MAX_NEW_CHARS}.",
@@ -212,7 +215,7 @@ def _line_spans(source: str, places: Sequence[_Place], new_text: str) -> list[Sp
     new_text = new_text.strip("\n")
     lines = new_text.count("\n") + 1
     size = sum(len(new_text) + lines * len(place.margin or "") for place in places)
-    _check_room(len(places), size)
+    _check_size(len(places), size)
     indented = cache(partial(indent, dedent(new_text)))
     texts = (new_text if each.margin is None else indented(each.margin) for each in places)
     spans = ((place.start, place.end, text) for place, text in zip(places, texts, strict=True))
@@ -243,7 +246,7 @@ def _same(
 
     Nowhere where it would take long to tell.
     """
-    needle, left = form(wanted), MAX_CHARS
+    needle, left = form(wanted), MAX_FORM_CHARS
     found: list[int] = []
     for first in alike:
         if found and first < found[-1] + len(wanted):

@@ -33,3 +33,5 @@ def test_the_nearest_line_is_found_or_none() -> None:
     assert nearest_line("import os", "something else entirely") == ""
     long = f"x = {'1' * 200}"
     assert nearest_line(f"y\n{long}2\n{long}3", f"{long}4") == f"{long}2"
+    lines = [f"{row}{'aab' * 50}" for row in range(500)]
+    assert nearest_line("\n".join(lines), "aac" * 50) in lines

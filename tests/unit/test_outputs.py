@@ -530,12 +530,17 @@ def test_displays_are_written_in_several_transactions_too(
     written_out(document, area, 200)
 
 
-def test_a_display_that_keeps_changing_does_not_hide_what_follows(
-    document: NotebookDocument, area: OutputArea
-) -> None:
+def show_progress(area: OutputArea) -> None:
+    """A display that will change, above eight others."""
     area.apply(display("0 %", "x"))
     for text in "abcdefgh":
         area.apply(display(text))
+
+
+def test_a_display_that_keeps_changing_does_not_hide_what_follows(
+    document: NotebookDocument, area: OutputArea
+) -> None:
+    show_progress(area)
     numbers = []
     for percent in range(9):
         area.apply(update(f"{percent} %", "x"))
@@ -578,9 +583,7 @@ def test_what_a_person_has_put_in_place_of_a_stream_stays(
 def test_the_end_of_a_run_shows_the_last_change_of_a_display(
     document: NotebookDocument, area: OutputArea
 ) -> None:
-    area.apply(display("0 %", "x"))
-    for text in "abcdefgh":
-        area.apply(display(text))
+    show_progress(area)
     area.write(document, 3 * OUTPUT_BYTES)
     area.apply(update("100 %", "x"))
     area.finish(document)

@@ -13,6 +13,7 @@ from pycrdt import Doc, Text
 
 from jupyter_mcp_ext import text_edits
 from jupyter_mcp_ext.errors import InvalidRequest
+from jupyter_mcp_ext.line_diffs import line_diff
 from jupyter_mcp_ext.text_edits import (
     MAX_NEW_CHARS,
     MAX_SPANS,
@@ -20,7 +21,7 @@ from jupyter_mcp_ext.text_edits import (
     changed_spans,
     patch,
     patched,
-    unique_spans,
+    replacement_spans,
 )
 
 ENOUGH_SECONDS = 0.5
@@ -44,7 +45,7 @@ T = TypeVar("T")
 
 
 def find_spans(source: str, old_text: str, new_text: str) -> list[Span]:
-    return unique_spans(source, old_text, new_text, replace_all=True)[0]
+    return replacement_spans(source, old_text, new_text, replace_all=True)[0]
 
 
 class Counted:
@@ -99,8 +100,8 @@ def test_very_many_spans_are_joined_with_their_neighbours(source: str, most: int
 def test_a_text_that_stands_in_very_many_places_is_replaced_in_all(source: str) -> None:
     with pytest.MonkeyPatch.context() as patching:
         patching.setattr(text_edits, "MAX_FOUND", 2)
-        spans, places = unique_spans(source, "ab", "bc", replace_all=True)
-        refused, same = unique_spans(source, "ab", "bc", replace_all=False)
+        spans, places = replacement_spans(source, "ab", "bc", replace_all=True)
+        refused, same = replacement_spans(source, "ab", "bc", replace_all=False)
     assert places == same == source.count("ab")
     assert patched(source, spans) == source.replace("ab", "bc")
     assert len(spans) == (places if places <= 2 else 1)
@@ -124,6 +125,7 @@ def test_long_texts_are_compared_in_little_time() -> None:
     for name, (old, new) in LONG.items():
         spans = in_little_time(lambda old=old, new=new: changed_spans(old, new))
         assert patched(old, spans) == new, name
+        assert in_little_time(lambda old=old, new=new: line_diff(old, new, 20)).startswith("@@ ")
 
 
 def in_little_time(function: Callable[[], T]) -> T:
@@ -197,12 +199,12 @@ def test_what_would_become_far_too_much_is_refused(
     source: str, old_text: str, new_text: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=f"In {source.count('a')} places"):
-        unique_spans(source, old_text, new_text, replace_all=True)
+        replacement_spans(source, old_text, new_text, replace_all=True)
 
 
 @pytest.mark.parametrize(("source", "old_text", "new_text"), FAR_TOO_MUCH)
 def test_what_may_be_meant_is_asked_first(source: str, old_text: str, new_text: str) -> None:
-    assert unique_spans(source, old_text, new_text, False) == ([], source.count("a"))
+    assert replacement_spans(source, old_text, new_text, False) == ([], source.count("a"))
 
 
 def test_of_many_places_those_that_are_nearest_are_replaced_together() -> None:
