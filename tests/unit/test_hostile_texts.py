@@ -23,11 +23,12 @@ SECONDS = 0.5
 more by orders of magnitude."""
 
 
-def indented(lines: int, line: str) -> str:
-    return "".join(f"{' ' * (i % 7)}{line}\n" for i in range(lines))
+def indented(lines: int, line: str, widths: int = 7) -> str:
+    return "".join(f"{' ' * (i % widths)}{line}\n" for i in range(lines))
 
 
 LINES = indented(20_000, "a")
+LONG_LINE = "z" * 20_000
 
 
 @pytest.mark.parametrize(
@@ -37,12 +38,8 @@ LINES = indented(20_000, "a")
         lambda: replacement_spans("a" * 400_000, "ab" * 100_000, "b", False),
         lambda: replacement_spans("a" * 4_000_000, "a" * 2_000_000, "b", False),
         lambda: replacement_spans("a" * 4_000_000, "a", "b", True),
-        lambda: replacement_spans(
-            LINES, "".join(f"{' ' * (i % 5)}a\n" for i in range(9_000)), "", True
-        ),
-        lambda: replacement_spans(
-            indented(400, "z" * 20_000), indented(50, "z" * 20_000), "c", True
-        ),
+        lambda: replacement_spans(LINES, indented(9_000, "a", 5), "", True),
+        lambda: replacement_spans(indented(400, LONG_LINE), indented(50, LONG_LINE, 5), "c", True),
         lambda: replacement_spans(" a\n" * 19_000, "  a\n", "b\n" * 300, True),
         lambda: replacement_spans("some line\n" * 2_000_000, "some other line\n", "c", True),
         lambda: replacement_spans("a" * 2_000_000, "a", "b" * 2_000_000, False),
