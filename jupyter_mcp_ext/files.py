@@ -36,18 +36,6 @@ MAX_TEXT_BYTES = 20_000_000
 MAX_DOWNLOAD_BYTES = 700_000
 """What fits into one answer in base64, see `answer_size`."""
 
-SENSITIVE = [
-    *(".env", ".env.*", "*.env", ".netrc", "_netrc", ".pgpass", ".pypirc", ".npmrc", ".htpasswd"),
-    *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".config/gh"),
-    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.pem", "*.key", "*.p12", "*.pfx"),
-    *("*.kdbx", "*.jks", "*.keystore", "credentials", "credentials.*", "secrets.*"),
-    *(".git/config", ".git-credentials", ".git/credentials", "*service_account*.json"),
-    *("kernel-*.json", "jpserver-*.json", "jupyter_*config.json", "jupyter_cookie_secret"),
-    *("jupyter_*config.py", ".envrc", ".*_history", ".dockercfg", ".vault-token", "*.tfstate"),
-    *("ssh_host_*_key", "token.json", "client_secret*.json"),
-]
-"""Names of files and directories that hold secrets, in lower case."""
-
 COPY = re.compile(r"-checkpoint(?=(\.[^./]*)?$)|(~|\.old|\.bak|\.orig|\.backup)+$")
 """What the names of copies have more, which Jupyter, editors and people make."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http.client import responses
 from secrets import token_urlsafe
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from anyio import Event
 from jupyter_server.auth import IdentityProvider
@@ -19,11 +19,13 @@ from tornado.web import HTTPError, authenticated
 from .bodies import LINGER_SECONDS, BodyHandler
 from .entrance import NO_TOKEN, lacks_token
 from .hub import hub_login_hint, hub_token_hint, hub_user
-from .oauth.admission import GrantedIdentity
 from .oauth.identity import is_made_up
-from .oauth.login import OAuthLogin
 from .origin import origin_of
 from .transport import ASGIApp, ASGIMessage, Transport
+
+if TYPE_CHECKING:
+    from .oauth.admission import GrantedIdentity
+    from .oauth.login import OAuthLogin
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest request body."""
@@ -98,7 +100,7 @@ class MCPHandler(BodyHandler):
     def initialize(
         self,
         transport: Transport,
-        show_page: Callable[[Visit], str],
+        show_page: Callable[[Visit], Awaitable[str]],
         touch: Callable[[], None],
         unauthenticated_status: int,
         oauth: OAuthLogin | None,
@@ -218,6 +220,7 @@ class MCPHandler(BodyHandler):
         self._gone.set()
 
     async def _answer_browser(self) -> None:
+        self._check_running()
         if self.get_query_argument("token", ""):
             # The login is in a cookie now; a token in the address would stay in the history.
             self.redirect(self.request.path)
@@ -240,18 +243,21 @@ class MCPHandler(BodyHandler):
         self.set_header("Cache-Control", "no-store")
         # "no-referrer" would make its forms come from the origin "null", which Jupyter refuses.
         self.set_header("Referrer-Policy", "same-origin")
-        self.finish(self._show_page(visit))
+        self.finish(await self._show_page(visit))
 
     async def _may_read(self, resource: str) -> bool:
         allowed = self.authorizer.is_authorized(self, self.current_user, "read", resource)
         return bool(await ensure_async(allowed))
 
     async def _serve(self) -> None:
-        if self._transport.is_stopping:
-            raise HTTPError(503, "This Jupyter server is stopping.")
+        self._check_running()
         with self._transport.serving():
             app: ASGIApp = await self._transport.app()
             await app(self._scope(), self._receive, self._send)
+
+    def _check_running(self) -> None:
+        if self._transport.is_stopping:
+            raise HTTPError(503, "This Jupyter server is stopping.")
 
     def _scope(self) -> ASGIMessage:
         request = self.request

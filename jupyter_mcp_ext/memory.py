@@ -19,20 +19,22 @@ MAX_LOOK_SECONDS = 600.0
 """How seldom, as long as something holds it."""
 
 
-async def give_back(has_garbage: Callable[[], bool]) -> None:
-    """Return what was left behind to the system, until cancelled.
+def set_aside() -> None:
+    """Let the garbage collector pass over what exists, until `take_back`.
 
-    What exists at the beginning is passed over by the garbage collector. When a server starts these
-    are modules, which stay: to look through them is most of the time for which it stops everybody.
+    When a server starts these are modules, which stay: to look through them is most of the time
+    for which it stops everybody.
     """
     gc.freeze()
-    try:
-        await _look(has_garbage)
-    finally:
-        gc.unfreeze()
 
 
-async def _look(has_garbage: Callable[[], bool]) -> None:
+def take_back() -> None:
+    """Let it look through everything again."""
+    gc.unfreeze()
+
+
+async def give_back(has_garbage: Callable[[], bool]) -> None:
+    """Return what was left behind to the system, until cancelled."""
     pause = LOOK_SECONDS
     while True:
         await sleep(pause)

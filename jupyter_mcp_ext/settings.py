@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from traitlets import Bool, Enum, Float, HasTraits, Int, List, Unicode
 
-from .files import SENSITIVE
-
 TOOLSETS = (
     *("notebooks", "cells", "execution", "kernels", "files", "history", "external"),
     "checkpoints",
@@ -23,6 +21,19 @@ CHANGING_TOOLS = (
     *("create_checkpoint", "restore_checkpoint"),
 )
 """The names of the tools that change or run anything."""
+
+
+SENSITIVE = [
+    *(".env", ".env.*", "*.env", ".netrc", "_netrc", ".pgpass", ".pypirc", ".npmrc", ".htpasswd"),
+    *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".config/gh"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.pem", "*.key", "*.p12", "*.pfx"),
+    *("*.kdbx", "*.jks", "*.keystore", "credentials", "credentials.*", "secrets.*"),
+    *(".git/config", ".git-credentials", ".git/credentials", "*service_account*.json"),
+    *("kernel-*.json", "jpserver-*.json", "jupyter_*config.json", "jupyter_cookie_secret"),
+    *("jupyter_*config.py", ".envrc", ".*_history", ".dockercfg", ".vault-token", "*.tfstate"),
+    *("ssh_host_*_key", "token.json", "client_secret*.json"),
+]
+"""Names of files and directories that hold secrets, in lower case."""
 
 
 class Settings(HasTraits):

@@ -35,12 +35,15 @@ STOP_SECONDS = 1.0
 class Transport:
     """Serves MCP over streamable HTTP, in both protocol eras, as an ASGI application.
 
-    `build` makes the MCP server. It is called in a thread on the first request, since
-    importing the SDK takes about half a second, which a server start should not pay for.
+    `build` makes the MCP server on the first request, since importing the SDK takes about half a
+    second, which a server start should not pay for. `spawn` starts tasks from then on.
     """
 
     def __init__(
-        self, build: Callable[[], Server[Any]], spawn: Callable[..., None], max_body_bytes: int
+        self,
+        build: Callable[[], Awaitable[Server[Any]]],
+        spawn: Callable[..., None],
+        max_body_bytes: int,
     ) -> None:
         self.is_stopping = False
         self._max_body_bytes = max_body_bytes
@@ -94,7 +97,7 @@ class Transport:
             await asyncio.wait(late, timeout=STOP_SECONDS)
 
     async def _start(self) -> ASGIApp:
-        manager = await to_thread.run_sync(self._new_manager)
+        manager = await to_thread.run_sync(self._new_manager, await self._build())
         started = Event()
 
         async def serve() -> None:
@@ -111,13 +114,13 @@ class Transport:
         await started.wait()
         return _with_owners(manager.handle_request)
 
-    def _new_manager(self) -> Any:
+    def _new_manager(self, server: Server[Any]) -> Any:
         from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
         # Without an event store: its events could be replayed to other sessions. Without
         # security settings: Jupyter's own host check and the handler's origin check stand in.
         return StreamableHTTPSessionManager(
-            self._build(),
+            server,
             session_idle_timeout=SESSION_IDLE_SECONDS,
             max_sessions=MAX_SESSIONS,
             max_request_body_size=self._max_body_bytes,

@@ -10,9 +10,10 @@ from jupyter_mcp_ext.app import MCPExtension
 class ConformanceExtension(MCPExtension):
     name = "conformance_fixture"
 
-    def _build_server(self) -> Any:
+    async def _build_server(self) -> Any:
         from .fixture_server import create_fixture_server
 
+        await self._opened()
         return create_fixture_server()
 
 

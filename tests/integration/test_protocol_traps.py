@@ -87,8 +87,8 @@ transport.SESSION_IDLE_SECONDS = 3
 class SmallExtension(app.MCPExtension):
     name = "small"
 
-    def _build_server(self):
-        server = super()._build_server()
+    async def _build_server(self):
+        server = await super()._build_server()
         listing = server.get_request_handler("tools/list").handler
 
         async def counted(ctx, params):

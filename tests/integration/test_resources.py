@@ -71,7 +71,7 @@ class ProbeHandler(APIHandler):
     @authenticated
     async def get(self):
         [app] = self.serverapp.extension_manager.extension_apps["jupyter_mcp_ext"]
-        leases = app._rooms._leases.values()
+        leases = app._backend._rooms._leases.values()
         names = [task.get_name() for task in asyncio.all_tasks()]
         self.finish({
             "users": sum(lease.users for lease in leases),

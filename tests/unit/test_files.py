@@ -10,7 +10,8 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 from jupyter_mcp_ext.collaboration import Collaboration
 from jupyter_mcp_ext.contents import Contents, clean_path
 from jupyter_mcp_ext.errors import FileMissing, InvalidRequest, SensitiveFile
-from jupyter_mcp_ext.files import SENSITIVE, Files
+from jupyter_mcp_ext.files import Files
+from jupyter_mcp_ext.settings import SENSITIVE
 from jupyter_mcp_ext.text_rooms import TextRooms
 
 pytestmark = pytest.mark.anyio

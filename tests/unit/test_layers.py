@@ -13,6 +13,7 @@ PACKAGE = Path(jupyter_mcp_ext.__file__).parent
 
 LAYERS = [
     {"app", "cli"},
+    {"backend"},
     {"page"},
     {"handlers", "server", "clients"},
     {"oauth"},
@@ -25,7 +26,7 @@ LAYERS = [
     {"output_blocks"},
     {"output_parts"},
     {"scaling", "links", "shell_commands"},
-    {"executor", "variables", "keeper", "settings", "notebook_header"},
+    {"executor", "variables", "keeper", "notebook_header"},
     {"output_writer", "loss_notes", "executions", "inputs"},
     {"execution"},
     {"files"},
@@ -48,7 +49,7 @@ LAYERS = [
     {"references", "line_diffs", "journal", "people", "soundness", "storable"},
     {"layouts", "losses", "ranges", "images", "templating"},
     {"audit", "attendance", "memory"},
-    {"errors", "agent", "text", "private", "origin", "bodies", "failures"},
+    {"errors", "agent", "text", "private", "origin", "bodies", "failures", "settings"},
     {"terminal_line"},
 ]
 """From top to bottom; a module may import any layer below its own."""
@@ -137,8 +138,10 @@ def test_foreign_apis_stay_in_their_homes() -> None:
     assert wrong == []
 
 
-def test_loading_the_extension_loads_no_sdk() -> None:
-    late = {"mcp", "pydantic", "PIL", "psutil"}
+def test_a_start_loads_little() -> None:
+    """The rest is loaded when somebody comes. Jupyter itself loads none of these at its start."""
+    late = {"mcp", "pydantic", "PIL", "psutil", "pycrdt", "anyio._backends._asyncio"}
+    late |= {f"jupyter_mcp_ext.{name}" for name in ("backend", "page", "executor", "tools", "cli")}
     code = f"import sys, jupyter_mcp_ext.app; print({late} & {{*sys.modules}})"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
