@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence, Set
 from typing import Any
 
-from pycrdt import Array, Map
+from pycrdt import Array
 
 from .cell import Cell, CellHead, at_position, id_of, shown_type, snapshot
 from .cell_index import CellIndex
+from .cell_json import as_json
 from .soundness import is_sound
 
 MAX_KEPT_CHARS = 4_000_000
@@ -46,7 +47,7 @@ class Snapshots:
         kept = self._kept.get(self._index.ids[position])
         if kept is not None:
             return at_position(kept, position)
-        return self._snapshot(self._raw(position), position)
+        return self._snapshot(as_json(self._ycells[position]), position)
 
     def head(self, position: int) -> CellHead:
         """What there is of one cell without reading all that it has."""
@@ -88,10 +89,6 @@ class Snapshots:
         kept = {cell.id: cell for cell in cells}
         self._kept = kept if len(text) <= MAX_KEPT_CHARS and len(kept) == len(cells) else {}
         return cells
-
-    def _raw(self, position: int) -> Any:
-        ycell = self._ycells[position]
-        return json.loads(str(ycell)) if isinstance(ycell, Map) else ycell
 
     def _snapshot(self, raw: Any, position: int) -> Cell:
         source = str(raw.get("source", "")) if isinstance(raw, dict) else ""
