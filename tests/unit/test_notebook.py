@@ -28,6 +28,7 @@ from jupyter_mcp_ext.errors import (
 )
 from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import EDIT, NotebookDocument
+from jupyter_mcp_ext.snapshots import FEW_HEADS
 
 
 async def settled() -> None:
@@ -360,6 +361,19 @@ def test_what_needs_no_outputs_does_not_read_them() -> None:
         document.exact_head("a")
         document.clear_outputs(["a"])
         document.delete_cells(["b"])
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_cells_are_asked_about_without_their_outputs() -> None:
+    def large() -> dict[str, str]:
+        return {"output_type": "stream", "name": "stdout", "text": "large" * 10_000}
+
+    document, _ = open_document(*(code(f"c{i}", "x", outputs=[large()]) for i in range(FEW_HEADS)))
+    tracemalloc.start()
+    try:
+        assert len(document.heads_among(document.cell_ids)) == FEW_HEADS
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
