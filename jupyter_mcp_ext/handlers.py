@@ -198,15 +198,15 @@ class MCPHandler(BodyHandler):
 
     @authenticated
     async def get(self) -> None:
-        await (self._answer_browser() if self._is_for_page else self._serve())
+        await self._answer(self._answer_browser if self._is_for_page else self._serve)
 
     @authenticated
     async def post(self) -> None:
-        await self._serve()
+        await self._answer(self._serve)
 
     @authenticated
     async def delete(self) -> None:
-        await self._serve()
+        await self._answer(self._serve)
 
     @allow_unauthenticated
     def options(self) -> None:
@@ -219,8 +219,13 @@ class MCPHandler(BodyHandler):
         super().on_connection_close()
         self._gone.set()
 
+    async def _answer(self, answer: Callable[[], Awaitable[None]]) -> None:
+        if self._transport.is_stopping:
+            raise HTTPError(503, "This Jupyter server is stopping.")
+        with self._transport.serving():
+            await answer()
+
     async def _answer_browser(self) -> None:
-        self._check_running()
         if self.get_query_argument("token", ""):
             # The login is in a cookie now; a token in the address would stay in the history.
             self.redirect(self.request.path)
@@ -250,14 +255,8 @@ class MCPHandler(BodyHandler):
         return bool(await ensure_async(allowed))
 
     async def _serve(self) -> None:
-        self._check_running()
-        with self._transport.serving():
-            app: ASGIApp = await self._transport.app()
-            await app(self._scope(), self._receive, self._send)
-
-    def _check_running(self) -> None:
-        if self._transport.is_stopping:
-            raise HTTPError(503, "This Jupyter server is stopping.")
+        app: ASGIApp = await self._transport.app()
+        await app(self._scope(), self._receive, self._send)
 
     def _scope(self) -> ASGIMessage:
         request = self.request

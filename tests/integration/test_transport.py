@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from ..agent import STATELESS, Era, connect_agent, text
 from ..notebooks.make import large
-from ..server import Server
+from ..server import Server, with_modules
 
 pytestmark = pytest.mark.anyio
 
@@ -123,6 +124,55 @@ async def test_a_server_that_is_stopped_during_its_first_calls_ends(
                     await anyio.sleep(0.005)  # Another process tells of no event.
             await stop_seconds(server)
             tasks.cancel_scope.cancel()
+
+
+# The extension as it is on a slow machine: the server stops before it is built.
+SLOW = """
+import time
+from jupyter_mcp_ext import app
+
+class SlowExtension(app.MCPExtension):
+    name = "slow"
+
+    def _build_backend(self):
+        self.log.warning("It is being built")
+        while not self._transport.is_stopping:
+            time.sleep(0.01)
+        backend = super()._build_backend()
+        self.log.warning("It is built")
+        return backend
+
+def _jupyter_server_extension_points():
+    return [{"module": "slow", "app": SlowExtension}]
+"""
+
+
+@pytest.mark.parametrize("accepted", ["text/html", "application/json, text/event-stream"])
+async def test_a_server_can_be_stopped_before_its_first_guest_is_served(
+    start_server: Callable[..., Any], tmp_path: Path, accepted: str
+) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    server = await start_server(
+        "--ServerApp.jpserver_extensions=jupyter_mcp_ext=False",
+        "--ServerApp.jpserver_extensions=slow=True",
+        module="jupyter_server",
+        environment=with_modules(tmp_path),
+    )
+
+    async def come() -> None:
+        with suppress(httpx2.TransportError):
+            await server.http.get("mcp", headers={"Accept": accepted})
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(come)
+        with anyio.fail_after(20):
+            while "It is being built" not in server.log_text():
+                await anyio.sleep(0.01)  # Another process tells of no event.
+        assert await stop_seconds(server) < 10
+        tasks.cancel_scope.cancel()
+    log = server.log_text()
+    assert "It is built" in log
+    assert "Task was destroyed" not in log and "jupyter_mcp_ext/" not in log
 
 
 async def test_a_server_with_many_unsaved_notebooks_saves_all_and_ends(
