@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from contextvars import Context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anyio import Lock, to_thread
+from anyio import to_thread
 from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 
-from . import memory
+from . import memory, worker_threads
 from .audit import Audit
 from .entrance import announcement
 from .handlers import MAX_BODY_BYTES, MCPHandler, Visit
 from .settings import Settings
-from .stopping import stop_in_order
+from .stopping import forget_failed_starts, stop_in_order
 from .tasks import Tasks
 from .transport import Transport
 
@@ -33,6 +35,7 @@ class MCPExtension(Settings, ExtensionApp):
     description = "Gives AI agents a seat at the live notebooks of this Jupyter server."
 
     _is_set_up = False
+    _opening: asyncio.Task[Backend] | None = None
     _backend: Backend | None = None
 
     def initialize_handlers(self) -> None:
@@ -44,7 +47,6 @@ class MCPExtension(Settings, ExtensionApp):
                 "jupyter_mcp_ext does not start: it would ignore all other settings too."
             )
         self._is_set_up = True
-        self._opening = Lock()
         self._tasks = Tasks(self.log)
         self._transport = Transport(self._build_server, self._tasks.spawn, MAX_BODY_BYTES)
         # Jupyter's other extensions may want to listen.
@@ -78,16 +80,30 @@ class MCPExtension(Settings, ExtensionApp):
         self.log.info("%s", announcement(serverapp, os.environ, oauth_login=self.oauth_login))
 
     async def stop_extension(self) -> None:
-        if not self._is_set_up:
+        if not self._is_set_up or self.serverapp is None:
             return
-        if self._backend is not None:
-            self._backend.end_runs()
         try:
+            if self._backend is not None:
+                self._backend.end_runs()
             await self._transport.stop()
-        finally:
+            if self._opening is not None:
+                await asyncio.wait([self._opening])
             if self._backend is not None:
                 await self._backend.stop()
+            await self._close_rooms()
+        finally:
+            # The server would wait for what is left of these, whoever has used them.
+            forget_failed_starts(self.serverapp.kernel_manager)
+            if self._backend is not None:
+                await self._backend.close()
+            worker_threads.end()
             memory.take_back()
+
+    async def _close_rooms(self) -> None:
+        from .collaboration import Collaboration
+
+        assert self.serverapp is not None
+        await Collaboration(self.serverapp.web_app.settings).close()
 
     def current_activity(self) -> int | None:
         """The number of unfinished runs, which keeps an idle server from stopping itself."""
@@ -105,13 +121,17 @@ class MCPExtension(Settings, ExtensionApp):
         return await to_thread.run_sync((await self._opened()).create_server)
 
     async def _opened(self) -> Backend:
-        # Made for the first who comes, and in a thread: a start of Jupyter should not pay for it.
-        async with self._opening:
-            if self._backend is None:
-                backend = await to_thread.run_sync(self._build_backend)
-                await backend.start()
-                self._backend = backend
-            return self._backend
+        """Made for the first who comes: a start of Jupyter should not pay for it."""
+        if self._opening is None or (self._opening.done() and self._opening.exception()):
+            # It outlives the request, of which its tasks should know nothing.
+            self._opening = Context().run(asyncio.create_task, self._open())
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> Backend:
+        backend = await to_thread.run_sync(self._build_backend)
+        await backend.start()
+        self._backend = backend
+        return backend
 
     def _build_backend(self) -> Backend:
         from .backend import Backend

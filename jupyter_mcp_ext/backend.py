@@ -35,7 +35,6 @@ from .readings import Readings
 from .records import Records
 from .room import NotebookRooms
 from .settings import Settings
-from .stopping import forget_failed_starts
 from .tasks import Tasks
 from .text_rooms import TextRooms
 from .variables import Variables
@@ -156,18 +155,16 @@ class Backend:
         self._executor.stop()
 
     async def stop(self) -> None:
-        """Leave nothing that the server would wait for."""
-        try:
-            self.end_runs()
-            await self._rooms.close()
-            await self._tasks.stop()
-            await self._collaboration.close()
-        finally:
-            forget_failed_starts(self._serverapp.kernel_manager)
-            self._kernels.close()
-            self._environments.close()
-            await self._root.stop()
-            worker_threads.end()
+        """Leave the rooms, and end what goes on there."""
+        self.end_runs()
+        await self._rooms.close()
+        await self._tasks.stop()
+
+    async def close(self) -> None:
+        """Leave nothing behind."""
+        self._kernels.close()
+        self._environments.close()
+        await self._root.stop()
 
     async def _report_activity(self) -> None:
         while True:

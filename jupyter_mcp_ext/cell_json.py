@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from math import isfinite
 from typing import Any
 
 from pycrdt import Array, Map, Text
+
+from .storable import EXACT
 
 LONG = 100_000
 """From how many bytes on the text of a stream is read by itself, in a fifth of the time."""
@@ -16,7 +17,7 @@ FEW = 5
 
 
 def as_json(ycell: Any) -> Any:
-    """The fields of a cell, whole numbers perhaps as floats; what is no cell stays as it is."""
+    """The fields of a cell; what is no cell stays as it is."""
     if not isinstance(ycell, Map):
         return ycell
     youtputs = ycell.get("outputs")
@@ -43,7 +44,7 @@ def _is_long_stream(youtput: Map[Any]) -> bool:
 def _is_readable(value: Any) -> bool:
     """Whether `_read` makes of it what JSON would."""
     if isinstance(value, float):
-        return isfinite(value)
+        return abs(value) <= EXACT
     return value is None or isinstance(value, Map | Array | Text | str | bool)
 
 
@@ -52,4 +53,6 @@ def _read(value: Any) -> Any:
         return str(value)
     if isinstance(value, Map) and _is_long_stream(value):
         return {name: _read(each) for name, each in value.items()}
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
     return json.loads(str(value)) if isinstance(value, Map | Array) else value

@@ -42,6 +42,12 @@ INSTRUCTIONS = (
 )
 
 
+GREETINGS = {"initialize", "server/discover"}
+"""Who sends no more than these only looks whether the server is there, as our own commands do.
+
+The session of the first has no id yet, so that the next call would look like another agent's.
+"""
+
 LINKS_VERSION = "2025-06-18"
 """The first revision of the protocol in which an answer may have links."""
 
@@ -130,7 +136,7 @@ def _calling(
 
 def _noting_callers(attendance: Attendance) -> Any:
     async def note(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
-        if ctx.method != "initialize":  # Its session has no id yet, so the next would look new.
+        if ctx.method not in GREETINGS:
             attendance.note(agent_of(jupyter_handler(ctx), ctx.session.client_params))
         return await call_next(ctx)
 

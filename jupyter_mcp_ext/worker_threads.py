@@ -11,15 +11,16 @@ and a server that stops may wait for its browsers.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
+from typing import Any
 
 from anyio import sleep_forever
-from anyio._backends import _asyncio as backend
 
 
 async def own() -> None:
     """Be the root of the loop, until cancelled. See decision 0016."""
-    root = getattr(backend, "_root_task", None)
+    root = getattr(_backend(), "_root_task", None)
     if root is None:
         return
     root.set(asyncio.current_task())
@@ -34,7 +35,12 @@ def end() -> None:
 
     The process would otherwise wait for them for ever.
     """
-    kind, loop = getattr(backend, "WorkerThread", ()), asyncio.get_running_loop()
+    kind, loop = getattr(_backend(), "WorkerThread", ()), asyncio.get_running_loop()
     for thread in threading.enumerate():
         if isinstance(thread, kind) and thread.loop is loop and not thread.stopping:
             thread.stop()
+
+
+def _backend() -> Any:
+    """AnyIO's own module for asyncio, if something has used it: loading it takes 40 ms."""
+    return sys.modules.get("anyio._backends._asyncio")

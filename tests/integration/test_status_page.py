@@ -14,6 +14,9 @@ import httpx2
 import pytest
 from jupyter_server.auth.security import passwd
 
+from jupyter_mcp_ext.cli.probe import check_endpoint
+from jupyter_mcp_ext.clients import Connection
+
 from ..agent import HANDSHAKE, Era, connect_agent, execution_in
 from ..server import Server, with_modules
 
@@ -119,6 +122,15 @@ async def test_the_page_loads_nothing_and_runs_only_its_own_script(server: Serve
     assert first.headers["referrer-policy"] == "same-origin"
     assert first.headers["x-content-type-options"] == "nosniff"
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", first.text)
+
+
+async def test_who_only_looks_whether_the_server_is_there_is_no_agent(
+    start_server: Callable[..., Any],
+) -> None:
+    """As `jupyter mcp lab` does before it says that clients can connect."""
+    server = await start_server(module="jupyter_server")
+    await anyio.to_thread.run_sync(check_endpoint, Connection(server.mcp_url, server.token))
+    assert "None has called" in await page_of(server)
 
 
 async def test_the_page_shows_agents_and_what_they_run(

@@ -18,7 +18,9 @@ import pytest
 
 from ..agent import STATELESS, Era, connect_agent, text
 from ..notebooks.make import large
+from ..peer import join_room
 from ..server import Server, with_modules
+from .test_executions import add_kernelspec
 
 pytestmark = pytest.mark.anyio
 
@@ -124,6 +126,59 @@ async def test_a_server_that_is_stopped_during_its_first_calls_ends(
                     await anyio.sleep(0.005)  # Another process tells of no event.
             await stop_seconds(server)
             tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("what", ["open notebook", "failed kernel"])
+async def test_a_server_that_only_people_use_ends_as_well(
+    start_server: Callable[..., Any], tmp_path: Path, what: str
+) -> None:
+    """Jupyter alone would wait for ever for the threads, or for the kernel that does not exist."""
+    add_kernelspec(tmp_path / "server1", "gone", str(tmp_path / "gone"), "{connection_file}")
+    server = await start_server()
+    path = server.copy_notebook("plain.ipynb")
+    if what == "failed kernel":
+        assert (await server.http.post("api/kernels", json={"name": "gone"})).status_code == 500
+        (await server.http.post("api/kernels", json={"name": "python3"})).raise_for_status()
+        assert await stop_seconds(server) < 10
+    else:
+        async with join_room(server, path) as peer:
+            await peer.wait_until(lambda: bool(peer.cells))
+            assert await stop_seconds(server) < 10
+
+
+LOADED = """
+import sys
+from jupyter_server.base.handlers import APIHandler
+from tornado.web import authenticated
+
+class Loaded(APIHandler):
+    @authenticated
+    async def get(self):
+        self.finish({"modules": [name for name in sys.modules if "mcp" in name]})
+
+def _load_jupyter_server_extension(app):
+    app.web_app.add_handlers(".*", [("/loaded", Loaded)])
+
+def _jupyter_server_extension_points():
+    return [{"module": "loaded"}]
+"""
+
+
+async def test_what_agents_work_with_is_loaded_when_the_first_comes(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "loaded.py").write_text(LOADED)
+    option = "--ServerApp.jpserver_extensions=loaded=True"
+    server = await start_server(option, environment=with_modules(tmp_path))
+    before = (await server.get("loaded"))["modules"]
+    assert "jupyter_mcp_ext.app" in before and len(before) < 30
+    assert not {"mcp", "jupyter_mcp_ext.backend"} & {*before}
+    (await server.http.get("mcp", headers={"Accept": "text/html"})).raise_for_status()
+    seen = (await server.get("loaded"))["modules"]
+    assert "jupyter_mcp_ext.backend" in seen and "mcp" not in seen
+    async with connect_agent(server.mcp_url, server.token) as agent:
+        await agent.tell("list_notebooks")
+    assert "mcp" in (await server.get("loaded"))["modules"]
 
 
 # The extension as it is on a slow machine: the server stops before it is built.

@@ -45,8 +45,8 @@ LAYERS = [
     {"comparison"},
     {"cell_index"},
     {"cell"},
-    {"text_edits"},
-    {"references", "line_diffs", "journal", "people", "soundness", "storable", "cell_json"},
+    {"text_edits", "cell_json"},
+    {"references", "line_diffs", "journal", "people", "soundness", "storable"},
     {"layouts", "losses", "ranges", "images", "templating"},
     {"audit", "attendance", "memory"},
     {"errors", "agent", "text", "private", "origin", "bodies", "failures", "settings"},
@@ -148,7 +148,6 @@ def test_foreign_apis_stay_in_their_homes() -> None:
 
 
 def test_a_start_loads_little() -> None:
-    """The rest is loaded when somebody comes. Jupyter itself loads none of these at its start."""
     late = {"mcp", "pydantic", "PIL", "psutil", "pycrdt", "anyio._backends._asyncio"}
     late |= {f"jupyter_mcp_ext.{name}" for name in ("backend", "page", "executor", "tools", "cli")}
     code = f"import sys, jupyter_mcp_ext.app; print({late} & {{*sys.modules}})"
