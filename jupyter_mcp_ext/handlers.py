@@ -220,10 +220,13 @@ class MCPHandler(BodyHandler):
         self._gone.set()
 
     async def _answer(self, answer: Callable[[], Awaitable[None]]) -> None:
-        if self._transport.is_stopping:
-            raise HTTPError(503, "This Jupyter server is stopping.")
+        self._check_running()
         with self._transport.serving():
             await answer()
+
+    def _check_running(self) -> None:
+        if self._transport.is_stopping:
+            raise HTTPError(503, "This Jupyter server is stopping.")
 
     async def _answer_browser(self) -> None:
         if self.get_query_argument("token", ""):
@@ -256,6 +259,7 @@ class MCPHandler(BodyHandler):
 
     async def _serve(self) -> None:
         app: ASGIApp = await self._transport.app()
+        self._check_running()  # It may have taken a second.
         await app(self._scope(), self._receive, self._send)
 
     def _scope(self) -> ASGIMessage:
