@@ -121,7 +121,7 @@ class MCPExtension(Settings, ExtensionApp):
         return await to_thread.run_sync((await self._opened()).create_server)
 
     async def _opened(self) -> Backend:
-        """Made for the first who comes: a start of Jupyter should not pay for it."""
+        """What agents work with, made for the first who comes: no start should pay for it."""
         if self._opening is None or (self._opening.done() and self._opening.exception()):
             # It outlives the request, of which its tasks should know nothing.
             self._opening = Context().run(asyncio.create_task, self._open())

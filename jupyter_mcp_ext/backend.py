@@ -156,7 +156,7 @@ class Backend:
 
     async def stop(self) -> None:
         """Leave the rooms, and end what goes on there."""
-        self.end_runs()
+        self.end_runs()  # It may have been made while the server began to stop.
         await self._rooms.close()
         await self._tasks.stop()
 
