@@ -30,6 +30,9 @@ CONNECTED = zmq.EVENT_HANDSHAKE_SUCCEEDED
 DRAIN_SECONDS = 0.003
 """How long messages are taken off a socket before others get their turn on the event loop."""
 
+PART_CHARS = 10_000
+"""How much is taken at once of a text that overwrites itself, which takes 2 µs for a character."""
+
 
 def new_context() -> Context:
     """A context whose sockets queue without limit: kernels that print fast must lose nothing."""
@@ -121,9 +124,9 @@ class LocalKernel:
 class KernelChannels:
     """Connected to the kernel of a jupyter_client manager, under an identity of its own.
 
-    `handlers` get each message at once, in its order on the channel, and must not block; a
-    message that one of them fails on is logged and dropped. `on_disconnect` is called when a
-    kernel of this machine hangs up.
+    `handlers` get each message, as `in_parts` gives it, at once, in its order on the channel,
+    and must not block; what one of them fails on is logged and dropped. `on_disconnect` is
+    called when a kernel of this machine hangs up.
     """
 
     breaks = 0
@@ -139,6 +142,7 @@ class KernelChannels:
         self._handlers = handlers
         self._on_disconnect = on_disconnect
         self._log = log
+        self._parts: dict[Channel, Iterator[Message]] = {}
         client = _new_client(manager, context)
         self.session = client.session
         self._sockets, self._monitor = _connect(client)
@@ -179,6 +183,7 @@ class KernelChannels:
             IOLoop.current().remove_handler(socket.FD)
             socket.close(linger=0)
         self._sockets.clear()
+        self._parts.clear()
 
     def _look_at_monitor(self) -> None:
         while not self._monitor.closed and self._monitor.poll(0):
@@ -192,11 +197,22 @@ class KernelChannels:
 
     def _drain(self, channel: Channel) -> None:
         deadline = monotonic() + DRAIN_SECONDS
-        while (frames := self._receive(channel)) is not None:
-            self._take(channel, frames)
+        while self._take(channel):
             if monotonic() > deadline:
                 IOLoop.current().add_callback(self._drain, channel)
                 return
+
+    def _take(self, channel: Channel) -> bool:
+        """Hand on the next message or part of one; was there any?"""
+        part = next(self._parts.get(channel, iter(())), None)
+        frames = self._receive(channel) if part is None else None
+        with dropping_bad(channel, self._log):
+            if frames is not None:
+                self._parts[channel] = in_parts(self._unpack(frames))
+                part = next(self._parts[channel])
+            if part is not None:
+                self._handlers[channel](part)
+        return part is not None or frames is not None
 
     def _receive(self, channel: Channel) -> list[bytes] | None:
         # A handler may have closed the channels.
@@ -205,10 +221,6 @@ class KernelChannels:
             return None if socket is None else socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             return None
-
-    def _take(self, channel: Channel, frames: list[bytes]) -> None:
-        with dropping_bad(channel, self._log):
-            self._handlers[channel](self._unpack(frames))
 
     def _unpack(self, frames: list[bytes]) -> Message:
         # Session.deserialize looks for dates in all that a message has, which takes longer than
@@ -232,6 +244,17 @@ def message_of(header: Any, parent: Any, metadata: Any, content: Any) -> Message
     return {"header": header} | {
         name: part if isinstance(part, dict) else {} for name, part in parts.items()
     }
+
+
+def in_parts(message: Message) -> Iterator[Message]:
+    """The message; or, if it is a long text that overwrites itself, some that come to the same."""
+    content = message["content"]
+    text = content.get("text") if message["header"]["msg_type"] == "stream" else None
+    if not isinstance(text, str) or not ("\r" in text or "\b" in text):
+        yield message
+        return
+    for start in range(0, len(text), PART_CHARS):
+        yield {**message, "content": {**content, "text": text[start : start + PART_CHARS]}}
 
 
 @contextmanager

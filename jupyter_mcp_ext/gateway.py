@@ -14,6 +14,7 @@ from logging import Logger
 from typing import Any
 
 from anyio import Event, move_on_after, sleep
+from anyio.lowlevel import checkpoint
 from jupyter_client.session import Session
 from jupyter_server.gateway.gateway_client import GatewayClient
 from jupyter_server.gateway.managers import (
@@ -31,7 +32,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
-from .channels import Channel, Message, MessageHandler, dropping_bad, message_of
+from .channels import Channel, Message, MessageHandler, dropping_bad, in_parts, message_of
 from .errors import Unavailable
 from .starts import Spawn
 
@@ -209,7 +210,7 @@ class GatewayChannels:
         self._flush()
         while not self._is_closed and (message := await socket.read_message()) is not None:
             _acknowledge(socket)
-            self._take(message)
+            await self._take(message)
             is_heard = True
         socket.close()
         self._socket = None
@@ -237,10 +238,12 @@ class GatewayChannels:
             return serialize_msg_to_ws_v1(message, channel, self.session.pack), True
         return self.session.pack({**message, "channel": channel}), False
 
-    def _take(self, data: str | bytes) -> None:
+    async def _take(self, data: str | bytes) -> None:
         with dropping_bad(self._kernel_id, self._log):
             channel, message = self._unpack(data)
-            self._handlers[channel](message)
+            for part in in_parts(message):
+                self._handlers[channel](part)
+                await checkpoint()
 
     def _unpack(self, data: str | bytes) -> tuple[Channel, Message]:
         if self._speaks_parts:

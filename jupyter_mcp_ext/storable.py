@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
+from .sizes import are_numbers
 from .text import encodable
 
 EXACT = 2**53
@@ -25,7 +26,8 @@ def storable(value: Any, depth: int = MAX_DEPTH) -> Any:
     if isinstance(value, dict) and depth:
         return {storable(str(name)): storable(each, depth - 1) for name, each in value.items()}
     if isinstance(value, list) and depth:
-        return [storable(each, depth - 1) for each in value]
+        is_kept = are_numbers(value) and _can_all_be_stored(value)
+        return value if is_kept else [storable(each, depth - 1) for each in value]
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -37,6 +39,12 @@ def whole(value: Any) -> int | None:
     """A count that may be none."""
     is_count = isinstance(value, int) and not isinstance(value, bool)
     return value if is_count and 0 <= value <= EXACT else None
+
+
+def _can_all_be_stored(numbers: list[float]) -> bool:
+    # Charts have many: this takes a tenth of looking at each. A large one would overflow below.
+    is_exact = -EXACT <= min(numbers, default=0) and max(numbers, default=0) <= EXACT
+    return is_exact and all(map(isfinite, numbers))
 
 
 def _as_float(number: int) -> float | None:

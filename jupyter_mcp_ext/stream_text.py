@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
-from .terminal_line import TerminalLine
+from .terminal_line import TerminalLine, shown_lines
 
 PART_CHARS = 100_000
 """Longest part of a stream's text that is written as a whole."""
-
-# Whole lines that are what they seem can be taken at once, which most output consists of.
-_PIECE = re.compile(r"[^\r\x08]*\n|[^\n]+\n?")
 
 
 class StreamText:
@@ -60,11 +55,12 @@ class StreamText:
 
     def write(self, text: str) -> None:
         """Append what the kernel sent."""
-        for piece in _PIECE.findall(text.replace("\r\n", "\n")):
-            rest, line_end, lines = piece.partition("\n")
-            self._line.write(rest)
-            if line_end:
-                self._finish(line_end + lines)
+        rest, line_end, following = text.replace("\r\n", "\n").partition("\n")
+        self._line.write(rest)
+        if line_end:
+            lines, _, last = (line_end + following).rpartition("\n")
+            self._finish(shown_lines(lines) + line_end)
+            self._line.write(last)
 
     def _finish(self, text: str) -> None:
         text = self.line + text

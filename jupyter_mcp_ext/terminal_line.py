@@ -1,4 +1,4 @@
-"""One line of a terminal, on which what was printed may be overwritten."""
+"""Lines of a terminal, on which what was printed may be overwritten."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 _PIECE = re.compile(r"(?:\r[^\r\x08]*)+|\x08+|[^\r\x08]+")
+_OVERWRITTEN = re.compile(r"(?m)^[^\n\r\x08]*[\r\x08][^\n]*")
 _WIDTH = len("x".encode("utf-32-le"))
 
 
@@ -72,13 +73,23 @@ class TerminalLine:
         return self._characters
 
 
+def shown_lines(text: str) -> str:
+    """What a terminal shows of each line of `text`."""
+    return _OVERWRITTEN.sub(_shown, text) if "\r" in text or "\b" in text else text
+
+
+def _shown(found: re.Match[str]) -> str:
+    if "\b" not in found[0]:
+        return _overlaid(found[0].split("\r"))
+    line = TerminalLine()
+    line.write(found[0])
+    return line.text
+
+
 def _overlaid(texts: Sequence[str]) -> str:
     """What is seen of these when each is written over the one before."""
-    # From the last to the first, so that each character is looked at once.
-    seen: list[str] = []
-    width = 0
-    for text in reversed(texts):
-        if len(text) > width:
-            seen.append(text[width:])
-            width = len(text)
-    return "".join(seen)
+    *others, seen = texts
+    for text in reversed(others):
+        if len(text) > len(seen):
+            seen += text[len(seen) :]
+    return seen

@@ -162,6 +162,9 @@ async def test_large_and_binary_messages_pass(remote: Agent, path: str) -> None:
         "from IPython.display import display\ndisplay({'text/x-large': 'x' * 20_000_000}, raw=True)"
     )
     assert "status: ok" in await remote.execute(path, large)
+    overwriting = "print('old\\rnew\\n' * 50_000 + 'end', flush=True)"
+    answered = await remote.execute(path, overwriting)
+    assert "| new\n… repeated 49,999 more times\n| end" in answered
     binary = (
         "from comm import create_comm\n"
         "create_comm(target_name='ours', data={}, buffers=[b'binary', b''])\nprint('sent')"

@@ -14,7 +14,8 @@ from anyio import Event, fail_after, move_on_after, to_thread
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.session import Session
 
-from jupyter_mcp_ext.channels import Channels, LocalKernel, new_context
+from jupyter_mcp_ext import channels as channels_module
+from jupyter_mcp_ext.channels import PART_CHARS, Channels, LocalKernel, in_parts, new_context
 
 pytestmark = pytest.mark.anyio
 KEY = "the key in the connection file"
@@ -67,6 +68,44 @@ async def test_a_message_that_is_not_signed_with_the_key_is_dropped(
     channels.close()
     assert heard == ["the kernel"]
     assert "Bad message of a kernel (shell)" in caplog.text
+
+
+async def test_others_get_their_turn_while_a_text_overwrites_itself(
+    sockets: dict[str, Any], context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels_module, "DRAIN_SECONDS", -1.0)
+    text = "ab\rc\n" * PART_CHARS
+    heard: list[str] = []
+    turns, has_ended = {0}, Event()
+
+    def take(message: Any) -> None:
+        heard.append(message["content"]["text"])
+        asyncio.get_running_loop().call_soon(lambda: turns.add(len(heard)))
+        if heard[-1] == "end":
+            has_ended.set()
+
+    channels = connect(sockets, context, take)
+    channels.send("shell", channels.session.msg("kernel_info_request"))
+    with fail_after(5):
+        identity, *_ = await to_thread.run_sync(sockets["shell"].recv_multipart)
+        for each in (text, "end"):
+            session = Session(key=KEY.encode())
+            session.send(sockets["shell"], "stream", {"text": each}, ident=identity)
+        await has_ended.wait()
+    channels.close()
+    assert "".join(heard) == text + "end" and len(heard) == 6 and turns >= {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"header": {"msg_type": "stream"}, "content": {"text": "ab\n" * PART_CHARS}},
+        {"header": {"msg_type": "stream"}, "content": {"text": 5}},
+        {"header": {"msg_type": "display_data"}, "content": {"text": "\r" * PART_CHARS * 2}},
+    ],
+)
+def test_other_messages_are_taken_as_they_came(message: Any) -> None:
+    assert [*in_parts(message)] == [message]
 
 
 async def test_waiting_for_a_kernel_neither_ends_its_start_nor_fails_with_it() -> None:

@@ -40,7 +40,7 @@ LAYERS = [
     {"notebook", "connection", "contents"},
     {"runs", "activity", "readiness", "requests"},
     {"gateway", "live_notebook"},
-    {"channels", "sizes", "snippets", "starts", "stream_text", "tasks"},
+    {"channels", "snippets", "starts", "stream_text", "tasks"},
     {"undo", "snapshots", "carets", "restoring", "checkpoint_store"},
     {"comparison"},
     {"cell_index"},
@@ -50,7 +50,7 @@ LAYERS = [
     {"layouts", "losses", "ranges", "images", "templating"},
     {"audit", "attendance", "memory"},
     {"errors", "agent", "text", "private", "origin", "bodies", "failures", "settings"},
-    {"terminal_line"},
+    {"sizes", "terminal_line"},
 ]
 """From top to bottom; a module may import any layer below its own."""
 

@@ -18,7 +18,15 @@ VALUES = st.recursive(
 
 @pytest.mark.parametrize(
     ("value", "size"),
-    [("é\n", 2), (7, 8), (None, 8), ([1, "ab", ""], 13), ({"a": "bc", "d": ({"e": 1},)}, 14)],
+    [
+        ("é\n", 2),
+        (7, 8),
+        (None, 8),
+        ([1, "ab", ""], 13),
+        ([1, 2.5], 18),
+        ([1, None], 18),
+        ({"a": "bc", "d": ({"e": 1},)}, 14),
+    ],
 )
 def test_a_size_is_about_that_in_a_file(value: Any, size: int) -> None:
     assert size_of(value) == size
