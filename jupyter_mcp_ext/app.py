@@ -118,7 +118,7 @@ class MCPExtension(Settings, ExtensionApp):
         return (await self._opened()).page.render(visit)
 
     async def _build_server(self) -> Any:
-        return await to_thread.run_sync((await self._opened()).create_server)
+        return await (await self._opened()).create_server()
 
     async def _opened(self) -> Backend:
         """What agents work with, made for the first who comes: no start should pay for it."""

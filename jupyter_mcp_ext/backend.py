@@ -10,7 +10,7 @@ from logging import Logger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anyio import sleep
+from anyio import sleep, to_thread
 from jupyter_server.serverapp import ServerApp
 
 from . import memory, worker_threads
@@ -147,7 +147,6 @@ class Backend:
         self._tasks.spawn(self._presence.keep_shown, "presence")
         self._tasks.spawn(Keeper(self._kernels, self._log).run, "keeper")
         self._tasks.spawn(self._rooms.free_left, "rooms")
-        self._tasks.spawn(partial(memory.give_back, self._collaboration.has_freed), "memory")
 
     def end_runs(self) -> None:
         """The server stops: calls that wait for runs are told."""
@@ -166,14 +165,13 @@ class Backend:
         self._environments.close()
         await self._root.stop()
 
-    async def _report_activity(self) -> None:
-        while True:
-            await sleep(ACTIVITY_SECONDS)
-            if self.executions.unfinished:
-                self._touch()
+    async def create_server(self) -> Any:
+        """The MCP server, loaded in a thread: that takes half a second."""
+        server = await to_thread.run_sync(self._create_server)
+        self._tasks.spawn(partial(memory.give_back, self._collaboration.has_freed), "memory")
+        return server
 
-    def create_server(self) -> Any:
-        """The MCP server. To be called in a thread: loading the SDK takes half a second."""
+    def _create_server(self) -> Any:
         from .consent import Consent
         from .output_blocks import Limits
         from .server import create_server
@@ -212,3 +210,9 @@ class Backend:
             self._attendance,
             read_only=settings.read_only,
         )
+
+    async def _report_activity(self) -> None:
+        while True:
+            await sleep(ACTIVITY_SECONDS)
+            if self.executions.unfinished:
+                self._touch()

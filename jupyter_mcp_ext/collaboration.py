@@ -33,6 +33,7 @@ class Collaboration:
         self._first_join = Lock()
         self._has_joined = False
         self._observed: WeakSet[DocumentRoom] = WeakSet()
+        self._seen: WeakSet[DocumentRoom] = WeakSet()
 
     @property
     def rooms(self) -> dict[str, Any]:
@@ -113,8 +114,13 @@ class Collaboration:
                 await loaders.remove(file_id)
 
     def has_freed(self) -> bool:
-        """Whether rooms that agents were in are in memory though they were freed."""
-        return any(self.rooms.get(room.room_id) is not room for room in self._observed)
+        """Whether rooms are in memory though they were freed: of those that agents were in, or
+        that there were when this was asked before.
+        """
+        live = set(self._server.rooms.values()) if self._server else set()
+        is_left = any(room not in live for room in self._observed | self._seen)
+        self._seen.update(live)
+        return is_left
 
     async def close(self) -> None:
         """Wait until all rooms have ended, for some time.

@@ -18,12 +18,15 @@ LOOK_SECONDS = 10.0
 MAX_LOOK_SECONDS = 600.0
 """How seldom, as long as something holds it."""
 
+YOUNG = 1
+"""The oldest generation of objects for which nobody has to wait."""
+
 
 def set_aside() -> None:
     """Let the garbage collector pass over what exists, until `take_back`.
 
-    When a server starts these are modules, which stay: to look through them is most of the time
-    for which it stops everybody.
+    Nearly all of that are modules, which stay: to look through them is most of the time for which
+    it stops everybody.
     """
     gc.freeze()
 
@@ -34,14 +37,31 @@ def take_back() -> None:
 
 
 async def give_back(has_garbage: Callable[[], bool]) -> None:
-    """Return what was left behind to the system, until cancelled."""
+    """Set aside what the first agent has had loaded; from then on return what is left behind to
+    the system. Until cancelled.
+
+    `has_garbage` says whether anything that there was when it was asked before should be gone.
+    """
+    await sleep(LOOK_SECONDS)
+    has_garbage()  # What there is now will be set aside with the rest.
+    gc.collect(YOUNG)
+    set_aside()
     pause = LOOK_SECONDS
     while True:
         await sleep(pause)
         if has_garbage():
             gc.collect()
+            if pause > LOOK_SECONDS and has_garbage():
+                _collect_all()
             await to_thread.run_sync(_trim)
         pause = min(2 * pause, MAX_LOOK_SECONDS) if has_garbage() else LOOK_SECONDS
+
+
+def _collect_all() -> None:
+    """Collect also what was set aside, as the notebooks were that somebody had open then."""
+    take_back()
+    gc.collect()
+    set_aside()
 
 
 def _trim() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,19 +19,34 @@ pytestmark = pytest.mark.anyio
 
 PROBE = """
 import gc
+from weakref import ref
+from jupyter_mcp_ext.journal import Journal
+from jupyter_mcp_ext.notebook import NotebookDocument
 from jupyter_server.base.handlers import APIHandler
+from jupyter_server_ydoc.rooms import DocumentRoom
+from pycrdt import Awareness, Doc
 from tornado.web import authenticated
+
+made = {}
+
+def watch(kind):
+    # The collector does not tell what was set aside.
+    initialize, made[kind.__name__] = kind.__init__, []
+    def note(self, *args, **options):
+        made[kind.__name__].append(ref(self))
+        initialize(self, *args, **options)
+    kind.__init__ = note
 
 class ProbeHandler(APIHandler):
     @authenticated
     async def get(self):
-        names = [type(each).__name__ for each in gc.get_objects()]
-        kinds = ("DocumentRoom", "Doc", "Awareness", "NotebookDocument", "Journal")
-        told = {kind: names.count(kind) for kind in kinds}
+        told = {kind: sum(each() is not None for each in all) for kind, all in made.items()}
         self.finish({"documents": told, "set aside": gc.get_freeze_count()})
 
 def _load_jupyter_server_extension(app):
     gc.disable()
+    for kind in (Awareness, Doc, DocumentRoom, Journal, NotebookDocument):
+        watch(kind)
     url = app.web_app.settings["base_url"] + "probe"
     app.web_app.add_handlers(".*", [(url, ProbeHandler)])
 
@@ -38,10 +55,9 @@ def _jupyter_server_extension_points():
 """
 
 
-@pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+@asynccontextmanager
+async def run_probed(base: Path) -> AsyncIterator[Server]:
     """Python's garbage collector does not come by of itself; somebody has a notebook open."""
-    base = tmp_path_factory.mktemp("memory")
     (base / "probe.py").write_text(PROBE)
     async with run_server(
         base,
@@ -55,6 +71,12 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         # notebook, with the room that it had.
         async with join_room(server, server.copy_notebook("plain.ipynb")):
             yield server
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    async with run_probed(tmp_path_factory.mktemp("memory")) as server:
+        yield server
 
 
 async def documents(server: Server) -> dict[str, int]:
@@ -92,6 +114,23 @@ async def test_a_notebook_that_a_person_closes_last_leaves_nothing_in_memory(
         await until_equal(server, before)
 
 
-async def test_the_garbage_collector_passes_over_what_a_start_has_loaded(server: Server) -> None:
-    told = await server.get("probe")
-    assert told["set aside"] > 100_000
+async def set_aside(server: Server) -> int:
+    return int((await server.get("probe"))["set aside"])
+
+
+async def test_what_was_set_aside_while_somebody_used_it_leaves_nothing_either(
+    tmp_path: Path,
+) -> None:
+    async with run_probed(tmp_path) as server:
+        before, modules = await documents(server), await set_aside(server)
+        assert modules > 100_000
+        async with join_room(server, server.copy_notebook("plain.ipynb")):
+            async with connect_agent(server.mcp_url, server.token) as agent:
+                await agent.tell("list_notebooks")
+
+            async def is_set_aside() -> bool:
+                return await set_aside(server) > modules + 30_000
+
+            await until(is_set_aside, 2 * LOOK_SECONDS)
+            assert await documents(server) != before
+        await until_equal(server, before)
