@@ -17,6 +17,11 @@ from .journal import Journal, Kind, Origin
 
 Listener = Callable[[set[str] | None], None]
 
+FEW = 200
+"""Up to how many cells are read one by one, which takes 8 µs for each: their outputs may be large.
+
+Of many, JSON of the whole is read, which takes less for each without large outputs."""
+
 _log = getLogger(__name__)
 
 
@@ -72,9 +77,11 @@ class CellIndex:
     def read(self) -> None:
         """Know the ids from here on: what becomes of cells can only be told of those known."""
         if self._ids is None:
-            # A call for each cell would take ten times as long.
-            cells = json.loads(str(self._ycells))
-            self._ids = [*map(id_of, cells)]
+            ycells = [*self._ycells] if len(self._ycells) <= FEW else []
+            if ycells and all(isinstance(ycell, Map) for ycell in ycells):
+                self._ids = [*map(_id_in, ycells)]
+            else:
+                self._ids = [*map(id_of, json.loads(str(self._ycells)))]
 
     def forget(self) -> None:
         """Read the ids anew when they are needed: one has changed in place."""

@@ -139,8 +139,8 @@ def stale_in(document: Any) -> str:
         return f"ids {known} {ids}"
     for position, raw in enumerate(cells):
         old, new = snapshots._kept.get(ids[position]), snapshots._snapshot(raw, position)
-        if old is not None and old.source != new.source:
-            return f"{old.source!r} {new.source!r}"
+        if old is not None and old.cell.source != new.source:
+            return f"{old.cell.source!r} {new.source!r}"
     return ""
 
 

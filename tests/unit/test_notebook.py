@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -18,6 +20,7 @@ from pycrdt import Map, Text
 
 from jupyter_mcp_ext import notebook
 from jupyter_mcp_ext.agent import NOBODY, Agent, Author
+from jupyter_mcp_ext.cell import id_of
 from jupyter_mcp_ext.errors import (
     AmbiguousMatch,
     BeingTyped,
@@ -28,7 +31,7 @@ from jupyter_mcp_ext.errors import (
 )
 from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import EDIT, NotebookDocument
-from jupyter_mcp_ext.snapshots import FEW_HEADS
+from jupyter_mcp_ext.snapshots import FEW, FEW_HEADS, MAX_KEPT_CHARS
 
 
 async def settled() -> None:
@@ -377,6 +380,43 @@ def test_many_cells_are_asked_about_without_their_outputs() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_a_notebook_is_opened_without_reading_its_outputs() -> None:
+    outputs = [{"output_type": "stream", "name": "stdout", "text": "large" * 10_000}]
+    _, ynotebook = open_document(*(code(f"c{i}", outputs=deepcopy(outputs)) for i in range(99)))
+    tracemalloc.start()
+    try:
+        document = NotebookDocument(ynotebook, "a.ipynb", settled)
+        assert [*document.cell_ids] == [f"c{i}" for i in range(99)]
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("strange", ["no cell", 1.0, None, ["a"]])
+def test_what_is_no_cell_has_an_id_as_in_json(strange: Any) -> None:
+    _, ynotebook = open_document(code("a"))
+    ynotebook.ycells.append(strange)
+    ids = NotebookDocument(ynotebook, "a.ipynb", settled).cell_ids
+    assert [*ids] == [*map(id_of, json.loads(str(ynotebook.ycells)))]
+
+
+def chars(number: int) -> list[dict[str, Any]]:
+    data = {"text/html": "x" * number}
+    return [{"output_type": "display_data", "data": data, "metadata": {}}]
+
+
+@pytest.mark.parametrize("small", [3, FEW])
+def test_of_a_large_notebook_the_small_cells_are_kept(small: int) -> None:
+    large = (code(f"large{i}", outputs=chars(MAX_KEPT_CHARS // 4)) for i in range(9))
+    document, _ = open_document(*large, *(code(f"small{i}", "x") for i in range(small)))
+    first, again = document.cells(), document.cells()
+    assert first == again
+    kept = [cell.id for cell, other in zip(first, again, strict=True) if cell is other]
+    assert kept == [f"large{i}" for i in range(3)] + [f"small{i}" for i in range(small)]
+    document.replace_source("small0", "y")
+    assert document.cells()[9].source == "y"
 
 
 def test_editing_keeps_the_cell_and_its_outputs() -> None:
