@@ -175,18 +175,18 @@ class Monitor(ExtensionApp):
         self.handlers.append((r"/fuzz", MonitorHandler))
 
     def _executions(self) -> Any:
-        return getattr(self._extension, "_executions", None)
+        return self._backend and self._backend.executions
 
     def _stale(self) -> list[str]:
         """Of which live notebooks something else is known than is there."""
-        rooms = getattr(self._extension, "_rooms", None)
-        leases = rooms._leases.values() if rooms else []
+        leases = self._backend._rooms._leases.values() if self._backend else []
         return [told for lease in leases if (told := stale_in(lease.document))]
 
     @property
-    def _extension(self) -> Any:
-        apps = self.serverapp.extension_manager.extension_apps["jupyter_mcp_ext"]
-        return next(iter(apps), None)
+    def _backend(self) -> Any:
+        """All that agents work with, None before the first of them comes."""
+        [extension] = self.serverapp.extension_manager.extension_apps["jupyter_mcp_ext"]
+        return extension._backend
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
