@@ -166,7 +166,10 @@ class Backend:
         await self._root.stop()
 
     async def create_server(self) -> Any:
-        """The MCP server, loaded in a thread: that takes half a second."""
+        """The MCP server, loaded in a thread: that takes half a second. To be called once.
+
+        From then on the memory that notebooks leave behind is given back.
+        """
         server = await to_thread.run_sync(self._create_server)
         self._tasks.spawn(partial(memory.give_back, self._collaboration.has_freed), "memory")
         return server

@@ -33,7 +33,7 @@ class Collaboration:
         self._first_join = Lock()
         self._has_joined = False
         self._observed: WeakSet[DocumentRoom] = WeakSet()
-        self._seen: WeakSet[DocumentRoom] = WeakSet()
+        self._seen: WeakSet[Any] = WeakSet()
 
     @property
     def rooms(self) -> dict[str, Any]:

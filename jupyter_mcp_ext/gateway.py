@@ -242,7 +242,10 @@ class GatewayChannels:
         with dropping_bad(self._kernel_id, self._log):
             channel, message = self._unpack(data)
             for part in in_parts(message):
-                self._handlers[channel](part)
+                if self._is_closed:
+                    break
+                with dropping_bad(self._kernel_id, self._log):
+                    self._handlers[channel](part)
                 await checkpoint()
 
     def _unpack(self, data: str | bytes) -> tuple[Channel, Message]:

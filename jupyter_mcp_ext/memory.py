@@ -18,9 +18,6 @@ LOOK_SECONDS = 10.0
 MAX_LOOK_SECONDS = 600.0
 """How seldom, as long as something holds it."""
 
-YOUNG = 1
-"""The oldest generation of objects for which nobody has to wait."""
-
 
 def set_aside() -> None:
     """Let the garbage collector pass over what exists, until `take_back`.
@@ -44,7 +41,7 @@ async def give_back(has_garbage: Callable[[], bool]) -> None:
     """
     await sleep(LOOK_SECONDS)
     has_garbage()  # What there is now will be set aside with the rest.
-    gc.collect(YOUNG)
+    gc.collect()
     set_aside()
     pause = LOOK_SECONDS
     while True:

@@ -35,8 +35,8 @@ STOP_SECONDS = 1.0
 class Transport:
     """Serves MCP over streamable HTTP, in both protocol eras, as an ASGI application.
 
-    `build` makes the MCP server on the first request, since importing the SDK takes about half a
-    second, which a server start should not pay for. `spawn` starts tasks from then on.
+    `build` makes the MCP server, once and on the first request: importing the SDK takes about half
+    a second, which a server start should not pay for. `spawn` starts tasks from then on.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Transport:
         self._max_body_bytes = max_body_bytes
         self._build = build
         self._spawn = spawn
+        self._server: Server[Any] | None = None
         self._app: ASGIApp | None = None
         self._starting = Lock()
         self._stop = Event()
@@ -97,7 +98,8 @@ class Transport:
             await asyncio.wait(late, timeout=STOP_SECONDS)
 
     async def _start(self) -> ASGIApp:
-        manager = await to_thread.run_sync(self._new_manager, await self._build())
+        self._server = self._server or await self._build()
+        manager = await to_thread.run_sync(self._new_manager, self._server)
         started = Event()
 
         async def serve() -> None:

@@ -12,6 +12,7 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from jupyter_mcp_ext.app import MCPExtension
+from jupyter_mcp_ext.transport import Transport
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,24 @@ async def test_after_a_failure_the_next_may_have_more_luck(extension: Extension)
             await extension._opened()
     extension.is_broken = False
     assert await extension._opened() is extension.built[0]
+
+
+@pytest.mark.anyio
+async def test_the_server_is_made_once_even_if_it_cannot_be_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built: list[str] = []
+
+    async def build() -> Any:
+        built.append("a server")
+        return built[-1]
+
+    def fail(self: Transport, server: Any) -> None:
+        raise ImportError("broken")
+
+    monkeypatch.setattr(Transport, "_new_manager", fail)
+    transport = Transport(build, lambda *_: None, 1)
+    for _ in range(2):
+        with pytest.raises(ImportError):
+            await transport.app()
+    assert built == ["a server"]

@@ -99,6 +99,8 @@ NUMBERS = display({"application/json": {"a": [1.5]}, "text/html": TEXT})
         ([PAGE], True),
         ([PICTURE, stream("short")] * (MANY // 2 - 1), True),
         ([PICTURE] * MANY, False),
+        ([PICTURE] * 2 + [stream("short")], True),
+        ([stream("short")] + [display({"a": "short"})] * 3 + [PAGE], True),
         ([stream("short")], False),
     ],
 )

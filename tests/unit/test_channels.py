@@ -96,6 +96,27 @@ async def test_others_get_their_turn_while_a_text_overwrites_itself(
     assert "".join(heard) == text + "end" and len(heard) == 6 and turns >= {1, 2, 3, 4, 5}
 
 
+async def test_what_is_left_of_a_message_is_dropped_when_its_kernel_is_lost(
+    sockets: dict[str, Any], context: Any
+) -> None:
+    heard, loop = [], asyncio.get_running_loop()
+    is_over = Event()
+
+    def take(message: Any) -> None:
+        heard.append(message)
+        channels.close()
+        loop.call_soon(loop.call_soon, is_over.set)
+
+    channels = connect(sockets, context, take)
+    channels.send("shell", channels.session.msg("kernel_info_request"))
+    with fail_after(5):
+        identity, *_ = await to_thread.run_sync(sockets["shell"].recv_multipart)
+        text = {"text": "\r" * 3 * PART_CHARS}
+        Session(key=KEY.encode()).send(sockets["shell"], "stream", text, ident=identity)
+        await is_over.wait()
+    assert len(heard) == 1
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -73,6 +73,17 @@ async def test_what_was_in_use_when_all_was_set_aside_is_collected_too() -> None
         tasks.cancel_scope.cancel()
 
 
+async def test_what_was_left_behind_before_is_not_set_aside() -> None:
+    room = ref(Room())
+    gc.freeze()
+    gc.unfreeze()  # All is old now.
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(memory.give_back, lambda: False)
+        await until(lambda: gc.get_freeze_count() > 0)
+        assert room() is None
+        tasks.cancel_scope.cancel()
+
+
 async def test_it_is_looked_for_less_often_while_something_holds_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

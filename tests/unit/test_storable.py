@@ -36,6 +36,7 @@ def nested(levels: int) -> Any:
         ([1, 2**60, 2.0**60, -(2**60)], [1, 2.0**60, 2.0**60, -(2.0**60)]),
         ([1, float("nan"), 10**400, float("-inf")], [1, None, None, None]),
         ([float("nan"), 1.5], [None, 1.5]),
+        ([1.5, float("nan")], [1.5, None]),
         ([1, True], [1, True]),
         (nested(MAX_DEPTH - 1), nested(MAX_DEPTH - 1)),
     ],
