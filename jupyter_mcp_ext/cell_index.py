@@ -17,10 +17,11 @@ from .journal import Journal, Kind, Origin
 
 Listener = Callable[[set[str] | None], None]
 
-FEW = 200
-"""Up to how many cells are read one by one, which takes 8 µs for each: their outputs may be large.
+FEW = 1_000
+"""Up to how many cells are asked for their ids, in 10 µs each.
 
-Of many, JSON of the whole is read, which takes less for each without large outputs."""
+JSON of more takes less, but 3 ms for each MB of their outputs.
+"""
 
 _log = getLogger(__name__)
 

@@ -31,8 +31,7 @@ def as_json(ycell: Any) -> Any:
     """The fields of a cell; what is no cell stays as it is."""
     if not isinstance(ycell, Map):
         return ycell
-    youtputs = ycell.get("outputs")
-    if isinstance(youtputs, Array) and len(youtputs) < MANY and _has_long(youtputs):
+    if has_long_outputs(ycell):
         with suppress(_OnlyInJSON):
             fields = dict(ycell.items())
             outputs = [*map(_output, fields.pop("outputs"))]
@@ -40,10 +39,18 @@ def as_json(ycell: Any) -> Any:
     return json.loads(str(ycell))
 
 
-def _has_long(youtputs: Array[Any]) -> bool:
-    looks = min(len(youtputs), LOOKS)
-    positions = [len(youtputs) * look // looks for look in range(looks)]
-    return any(_length(youtputs[position]) > LONG for position in positions)
+def has_long_outputs(ycell: Any) -> bool:
+    """Whether a cell is read by parts, as far as a few looks tell."""
+    youtputs = ycell.get("outputs") if isinstance(ycell, Map) else None
+    if not isinstance(youtputs, Array) or len(youtputs) >= MANY:
+        return False
+    return any(_length(youtputs[position]) > LONG for position in spread(len(youtputs), LOOKS))
+
+
+def spread(number: int, looks: int) -> list[int]:
+    """As many positions as `looks` at most, spread evenly over so many."""
+    looks = min(number, looks)
+    return [number * look // looks for look in range(looks)]
 
 
 def _length(youtput: Any) -> int:

@@ -12,16 +12,21 @@ from pycrdt import Array
 
 from .cell import Cell, CellHead, at_position, id_of, shown_type, snapshot
 from .cell_index import CellIndex
-from .cell_json import as_json
+from .cell_json import as_json, has_long_outputs, spread
 from .sizes import size_of
 from .soundness import is_sound
 
 MAX_KEPT_CHARS = 4_000_000
 """How much of a notebook is kept: its small cells first, since large ones are read by parts."""
 
-FEW = 100
-"""Up to how many cells are read one by one, in 40 µs each; all at once, each takes 4, but 3 ms for
-each MB of outputs."""
+FEW = 20
+"""Up to how many cells are read one by one; reading all at once costs less for each."""
+
+MANY = 1_000
+"""Up to how many are read one by one if they are large: all at once, a MB takes 3 ms."""
+
+LOOKS = 20
+"""At how many it is looked whether they are large."""
 
 FEW_HEADS = 200
 """The same for heads, for which all at once is a detour by way of their outputs."""
@@ -45,7 +50,7 @@ class Snapshots:
         """All cells with their outputs, in order."""
         ids = self._index.ids
         missing = [i for i, cell_id in enumerate(ids) if cell_id not in self._kept]
-        if len(missing) > FEW or len(set(ids)) < len(ids):
+        if len(set(ids)) < len(ids) or not self._is_for_each(missing):
             return self._read_all()
         read = {ids[position]: self.at(position) for position in missing}
         found = [read.get(cell_id) or self._kept[cell_id].cell for cell_id in ids]
@@ -92,6 +97,13 @@ class Snapshots:
     def _at_once(self, positions: list[int]) -> list[Cell]:
         cells = self.all()
         return [cells[position] for position in positions]
+
+    def _is_for_each(self, positions: Sequence[int]) -> bool:
+        """Whether these are better read one by one."""
+        if FEW < len(positions) <= MANY:
+            looked = [positions[i] for i in spread(len(positions), LOOKS)]
+            return any(has_long_outputs(self._ycells[position]) for position in looked)
+        return len(positions) <= FEW
 
     def _read_all(self) -> list[Cell]:
         # One JSON string of the whole array is about ten times faster than a call for each cell.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +19,10 @@ from hypothesis import strategies as st
 from jupyter_ydoc import YNotebook
 from pycrdt import Map, Text
 
-from jupyter_mcp_ext import notebook
+from jupyter_mcp_ext import notebook, snapshots
 from jupyter_mcp_ext.agent import NOBODY, Agent, Author
 from jupyter_mcp_ext.cell import id_of
+from jupyter_mcp_ext.cell_json import LONG
 from jupyter_mcp_ext.errors import (
     AmbiguousMatch,
     BeingTyped,
@@ -31,7 +33,7 @@ from jupyter_mcp_ext.errors import (
 )
 from jupyter_mcp_ext.journal import Origin
 from jupyter_mcp_ext.notebook import EDIT, NotebookDocument
-from jupyter_mcp_ext.snapshots import FEW, FEW_HEADS, MAX_KEPT_CHARS
+from jupyter_mcp_ext.snapshots import FEW, FEW_HEADS, MANY, MAX_KEPT_CHARS
 
 
 async def settled() -> None:
@@ -407,7 +409,7 @@ def chars(number: int) -> list[dict[str, Any]]:
     return [{"output_type": "display_data", "data": data, "metadata": {}}]
 
 
-@pytest.mark.parametrize("small", [3, FEW])
+@pytest.mark.parametrize("small", [3, FEW, MANY])
 def test_of_a_large_notebook_the_small_cells_are_kept(small: int) -> None:
     large = (code(f"large{i}", outputs=chars(MAX_KEPT_CHARS // 4)) for i in range(9))
     document, _ = open_document(*large, *(code(f"small{i}", "x") for i in range(small)))
@@ -417,6 +419,27 @@ def test_of_a_large_notebook_the_small_cells_are_kept(small: int) -> None:
     assert kept == [f"large{i}" for i in range(3)] + [f"small{i}" for i in range(small)]
     document.replace_source("small0", "y")
     assert document.cells()[9].source == "y"
+
+
+@pytest.mark.parametrize(
+    ("number", "size", "is_at_once"),
+    [(FEW, 1, False), (FEW + 1, 1, True), (FEW + 1, LONG + 1, False), (MANY + 1, LONG + 1, True)],
+)
+def test_all_cells_are_read_at_once_if_they_are_many_and_small_or_too_many(
+    monkeypatch: pytest.MonkeyPatch, number: int, size: int, is_at_once: bool
+) -> None:
+    cells = [code(f"c{i}") for i in range(number)]
+    cells[number // 2]["outputs"] = chars(size)
+    document, _ = open_document(*cells)
+    read: list[str] = []
+
+    def loads(text: str) -> Any:
+        read.append(text)
+        return json.loads(text)
+
+    monkeypatch.setattr(snapshots, "json", SimpleNamespace(loads=loads))
+    assert [cell.id for cell in document.cells()] == [*document.cell_ids]
+    assert len(read) == is_at_once
 
 
 def test_editing_keeps_the_cell_and_its_outputs() -> None:
