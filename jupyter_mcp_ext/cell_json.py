@@ -27,10 +27,8 @@ class _OnlyInJSON(Exception):
     """What JSON makes of this cannot be told without it, or not as fast."""
 
 
-def as_json(ycell: Any) -> Any:
-    """The fields of a cell; what is no cell stays as it is."""
-    if not isinstance(ycell, Map):
-        return ycell
+def as_json(ycell: Map[Any]) -> Any:
+    """The fields of a cell."""
     if has_long_outputs(ycell):
         with suppress(_OnlyInJSON):
             fields = dict(ycell.items())

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence, Set
-from itertools import repeat
-from operator import itemgetter
-from typing import Any, NamedTuple
+from collections.abc import Sequence, Set
+from typing import Any
 
-from pycrdt import Array
+from pycrdt import Array, Map
 
 from .cell import Cell, CellHead, at_position, id_of, shown_type, snapshot
 from .cell_index import CellIndex
 from .cell_json import as_json, has_long_outputs, spread
-from .sizes import size_of
+from .sizes import is_larger
 from .soundness import is_sound
 
 MAX_KEPT_CHARS = 4_000_000
-"""How much of a notebook is kept: its small cells first, since large ones are read by parts."""
+"""How large a notebook may be, as JSON, for its cells to be kept.
+
+Of a larger one those are kept that take no more than their share of this.
+"""
 
 FEW = 20
 """Up to how many cells are read one by one; reading all at once costs less for each."""
@@ -32,18 +33,13 @@ FEW_HEADS = 200
 """The same for heads, for which all at once is a detour by way of their outputs."""
 
 
-class _Kept(NamedTuple):
-    cell: Cell
-    size: int
-
-
 class Snapshots:
     """What is read of the cells. Reading them anew takes 10 ms for a thousand."""
 
     def __init__(self, ycells: Array[Any], index: CellIndex) -> None:
         self._ycells = ycells
         self._index = index
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, Cell] = {}
         index.on_change(self.forget)
 
     def all(self) -> list[Cell]:
@@ -53,17 +49,20 @@ class Snapshots:
         if len(set(ids)) < len(ids) or not self._is_for_each(missing):
             return self._read_all()
         read = {ids[position]: self.at(position) for position in missing}
-        found = [read.get(cell_id) or self._kept[cell_id].cell for cell_id in ids]
-        if read:
-            self._keep(read.values(), map(_size, read.values()))
+        found = [read.get(cell_id) or self._kept[cell_id] for cell_id in ids]
+        self._keep_small(read)
         return [at_position(cell, i) for i, cell in enumerate(found)]
 
     def at(self, position: int) -> Cell:
         """One cell."""
         kept = self._kept.get(self._index.ids[position])
         if kept is not None:
-            return at_position(kept.cell, position)
-        return self._snapshot(as_json(self._ycells[position]), position)
+            return at_position(kept, position)
+        ycell = self._ycells[position]
+        # What is no cell has JSON with the others only.
+        is_cell = isinstance(ycell, Map)
+        raw = as_json(ycell) if is_cell else json.loads(str(self._ycells))[position]
+        return self._snapshot(raw, position)
 
     def head(self, position: int) -> CellHead:
         """What there is of one cell without reading all that it has."""
@@ -109,20 +108,16 @@ class Snapshots:
         # One JSON string of the whole array is about ten times faster than a call for each cell.
         text = str(self._ycells)
         cells = [self._snapshot(raw, i) for i, raw in enumerate(json.loads(text))]
-        self._kept = {}
-        is_large = len(text) > MAX_KEPT_CHARS
-        sizes = map(_size, cells) if is_large else repeat(len(text) // max(len(cells), 1))
-        if len({cell.id for cell in cells}) == len(cells):
-            self._keep(cells, sizes)
+        known = {cell.id: cell for cell in cells}
+        are_different = len(known) == len(cells)
+        self._kept = known if are_different and len(text) <= MAX_KEPT_CHARS else {}
+        if are_different and not self._kept and len(cells) <= MANY:
+            self._keep_small(known)
         return cells
 
-    def _keep(self, cells: Iterable[Cell], sizes: Iterable[int]) -> None:
-        left = MAX_KEPT_CHARS - sum(kept.size for kept in self._kept.values())
-        for cell, size in sorted(zip(cells, sizes, strict=False), key=itemgetter(1)):
-            left -= size
-            if left < 0:
-                break
-            self._kept[cell.id] = _Kept(cell, size)
+    def _keep_small(self, cells: dict[str, Cell]) -> None:
+        limit = MAX_KEPT_CHARS // max(len(self._index.ids), 1)
+        self._kept |= {name: cell for name, cell in cells.items() if not _is_larger(cell, limit)}
 
     def _snapshot(self, raw: Any, position: int) -> Cell:
         source = str(raw.get("source", "")) if isinstance(raw, dict) else ""
@@ -130,5 +125,5 @@ class Snapshots:
         return snapshot(raw, position, is_edited=is_edited)
 
 
-def _size(cell: Cell) -> int:
-    return size_of((cell.source, cell.outputs, cell.attachments))
+def _is_larger(cell: Cell, size: int) -> bool:
+    return is_larger((cell.source, cell.outputs, cell.metadata, cell.attachments), size)

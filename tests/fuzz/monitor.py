@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from asyncio import events
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from threading import Event, Thread, get_ident
@@ -25,7 +25,7 @@ from jupyter_server.extension.application import ExtensionApp
 from pycrdt import Map
 from tornado.web import authenticated
 
-from jupyter_mcp_ext.cell import id_of
+from jupyter_mcp_ext.cell import Cell, at_position, id_of
 
 LAST_CHANGE = "fuzz"
 """Where a peer says in a notebook's state that it has done all it does."""
@@ -137,11 +137,18 @@ def stale_in(document: Any) -> str:
     snapshots, known = document._snapshots, document._index._ids
     if known not in (None, ids := [*map(id_of, cells)]):
         return f"ids {known} {ids}"
+    if gone := snapshots._kept.keys() - set(ids):
+        return f"gone {gone}"
     for position, raw in enumerate(cells):
-        old, new = snapshots._kept.get(ids[position]), snapshots._snapshot(raw, position)
-        if old is not None and old.cell.source != new.source:
-            return f"{old.cell.source!r} {new.source!r}"
+        new = snapshots._snapshot(raw, position)
+        old = at_position(snapshots._kept.get(ids[position], new), position)
+        if (known := _as_text(old)) != (text := _as_text(new)):
+            return f"{known} {text}"
     return ""
+
+
+def _as_text(cell: Cell) -> str:
+    return json.dumps(asdict(cell), sort_keys=True)
 
 
 def _files(root: Path, live: dict[str, str]) -> dict[str, str]:

@@ -120,8 +120,3 @@ def test_an_output_that_cannot_be_is_read_from_json_by_itself(
     monkeypatch.setattr(cell_json, "json", type("JSON", (), {"loads": staticmethod(parsed.append)}))
     as_json(ycell)
     assert sorted(map(len, parsed)) == [len('{"width":3}'), len(str(ycell["outputs"][1]))]
-
-
-@pytest.mark.parametrize("value", ["no cell", None, 1.0, [1], {"id": "a"}])
-def test_what_is_no_cell_stays_as_it_is(value: Any) -> None:
-    assert as_json(value) is value

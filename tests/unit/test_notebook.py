@@ -396,12 +396,17 @@ def test_a_notebook_is_opened_without_reading_its_outputs() -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("strange", ["no cell", 1.0, None, ["a"]])
-def test_what_is_no_cell_has_an_id_as_in_json(strange: Any) -> None:
-    _, ynotebook = open_document(code("a"))
-    ynotebook.ycells.append(strange)
-    ids = NotebookDocument(ynotebook, "a.ipynb", settled).cell_ids
-    assert [*ids] == [*map(id_of, json.loads(str(ynotebook.ycells)))]
+@pytest.mark.parametrize("strange", ["no cell", 1.0, None, ["a", 1.0], b"a", float("nan"), 1e16])
+def test_what_is_no_cell_reads_as_in_json(strange: Any) -> None:
+    _, ynotebook = open_document(code("1.0", "a cell"))
+    ynotebook.ycells.insert(0, strange)
+    ids = [*map(id_of, json.loads(str(ynotebook.ycells)))]
+    document = NotebookDocument(ynotebook, "a.ipynb", settled)
+    assert [*document.cell_ids] == ids
+    for _ in range(3):
+        first, second = document.cells()
+        assert first == document.cell(0) and first.id == ids[0]
+        assert (second.id, second.source) == ("1.0", "a cell")
 
 
 def chars(number: int) -> list[dict[str, Any]]:
@@ -409,16 +414,34 @@ def chars(number: int) -> list[dict[str, Any]]:
     return [{"output_type": "display_data", "data": data, "metadata": {}}]
 
 
-@pytest.mark.parametrize("small", [3, FEW, MANY])
+def keeps(document: NotebookDocument) -> list[str]:
+    """The ids of the cells that are not read anew."""
+    pairs = zip(document.cells(), document.cells(), strict=True)
+    return [cell.id for cell, again in pairs if cell is again]
+
+
+@pytest.mark.parametrize("small", [3, FEW, MANY - 9, MANY])
 def test_of_a_large_notebook_the_small_cells_are_kept(small: int) -> None:
     large = (code(f"large{i}", outputs=chars(MAX_KEPT_CHARS // 4)) for i in range(9))
     document, _ = open_document(*large, *(code(f"small{i}", "x") for i in range(small)))
-    first, again = document.cells(), document.cells()
-    assert first == again
-    kept = [cell.id for cell, other in zip(first, again, strict=True) if cell is other]
-    assert kept == [f"large{i}" for i in range(3)] + [f"small{i}" for i in range(small)]
+    assert keeps(document) == [f"small{i}" for i in range(small) if small < MANY]
     document.replace_source("small0", "y")
     assert document.cells()[9].source == "y"
+
+
+@pytest.mark.parametrize("number", [FEW, FEW + 1])
+def test_metadata_and_attachments_make_a_cell_large_too(number: int) -> None:
+    large = "x" * (MAX_KEPT_CHARS // 3)
+    parts = [{"metadata": {"a": large}}, {"attachments": {"a": {"b": large}}}, {"source": large}]
+    cells = [code(f"large{i}") | part for i, part in enumerate(parts)]
+    document, _ = open_document(*cells, *(code(f"c{i}") for i in range(number - 3)))
+    assert keeps(document) == [f"c{i}" for i in range(number - 3)]
+
+
+def test_a_small_notebook_is_kept_whatever_its_largest_cell_takes() -> None:
+    large = code("large", outputs=chars(MAX_KEPT_CHARS // 50))
+    document, _ = open_document(large, *(code(f"c{i}") for i in range(MANY + 1)))
+    assert len(keeps(document)) == MANY + 2
 
 
 @pytest.mark.parametrize(
