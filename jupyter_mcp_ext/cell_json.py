@@ -54,10 +54,11 @@ def spread(number: int, looks: int) -> list[int]:
 def _length(youtput: Any) -> int:
     if not isinstance(youtput, Map):
         return 0
-    text, data = map(youtput.get, ("text", "data"))
+    text, data, traceback = map(youtput.get, ("text", "data", "traceback"))
     if isinstance(text, Text):
         return len(text)
-    parts = data.values() if isinstance(data, dict) else ()
+    lines = traceback if isinstance(traceback, list) else ()
+    parts = data.values() if isinstance(data, dict) else lines
     return sum(len(part) for part in parts if isinstance(part, str))
 
 
@@ -73,13 +74,14 @@ def _field(value: Any) -> Any:
 
 
 def _plain(value: Any, depth: int = LEVELS) -> Any:
-    """A value that is no list, and no shared type other than a text."""
+    """A value that is no list of anything but strings, and no shared type other than a text."""
     if isinstance(value, dict) and depth:
         return {name: _plain(each, depth - 1) for name, each in value.items()}
     if isinstance(value, float) and abs(value) <= EXACT:
         return int(value) if value.is_integer() else value
     if isinstance(value, Text):
         return str(value)
-    if value is None or isinstance(value, str | bool):
+    is_plain = value is None or isinstance(value, str | bool)
+    if is_plain or (isinstance(value, list) and all(isinstance(each, str) for each in value)):
         return value
     raise _OnlyInJSON

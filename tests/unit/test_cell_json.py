@@ -39,6 +39,7 @@ def display(data: Any, **metadata: Any) -> dict[str, Any]:
 
 
 PAGE = display({"text/html": TEXT, "text/plain": "<page>"}, width=300, isolated=True)
+FAILURE = {"output_type": "error", "ename": "E", "evalue": "e", "traceback": [TEXT, "\x1b[31m"]}
 PICTURE = display({"image/png": TEXT}, **{"image/png": {"width": 2.5, "height": 3}})
 ODD: list[Any] = [nan, inf, b"ab", [1], {"a": 1}, True, -0.0, 7.0, 0.5, 2**60, 2.0**63, 1e300]
 
@@ -58,6 +59,8 @@ def assert_reads_as_json(ycell: Any) -> None:
         [stream(), display({"application/json": {"a": [1, 2.5, None]}}), stream()],
         [PAGE, PICTURE | {"output_type": "execute_result", "execution_count": 5}],
         [PICTURE] * (MANY + 1),
+        [FAILURE, display({"text/html": [TEXT, "b"]}, tags=["a"])],
+        [FAILURE | {"traceback": [TEXT, 1, ["a"], None]}, FAILURE | {"traceback": []}],
         [display({"text/html": TEXT, "application/json": {"a": 1, "b": [2]}}, tags=["a", 1])],
     ],
 )
@@ -75,6 +78,10 @@ def test_so_does_one_that_somebody_made_strange(odd: Any) -> None:
     ycells[4]["id"] = odd
     ycells[5]["outputs"][1]["data"] = {"text/html": TEXT, "odd": odd}
     ycells[6]["outputs"][1]["metadata"] = {"a": {"b": {"c": {"d": odd}}}, "odd": odd}
+    for name in ("text", "data", "traceback"):
+        ycells.append(live(FAILURE, PAGE, stream()))
+        for youtput in ycells[-1]["outputs"]:
+            youtput[name] = odd
     for ycell in ycells:
         assert_reads_as_json(ycell)
 
@@ -97,6 +104,7 @@ NUMBERS = display({"application/json": {"a": [1.5]}, "text/html": TEXT})
     [
         ([stream()], True),
         ([PAGE], True),
+        ([FAILURE], True),
         ([PICTURE, stream("short")] * (MANY // 2 - 1), True),
         ([PICTURE] * MANY, False),
         ([PICTURE] * 2 + [stream("short")], True),
