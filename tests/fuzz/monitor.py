@@ -89,11 +89,21 @@ class Watch:
     def _look(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
             if self._since and monotonic() - self._since > LOOK_SECONDS:
-                stack = walk_stack(sys._current_frames()[self._thread])
-                self._stack = [
-                    f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}"
-                    for frame, line in stack
-                ][::-1]
+                self._stack = _stack_of(self._thread)
+
+
+def _stack_of(thread: int) -> list[str]:
+    """Where a thread is, from the outermost call on."""
+    # Python 3.11 crashes where a collection lets go of a frame that is just being asked for.
+    gc.disable()
+    try:
+        stack = walk_stack(sys._current_frames()[thread])
+        told = [
+            f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}" for frame, line in stack
+        ]
+    finally:
+        gc.enable()
+    return told[::-1]
 
 
 class MonitorHandler(APIHandler):
