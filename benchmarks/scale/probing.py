@@ -39,5 +39,6 @@ async def until_given_back(server: Server) -> dict[str, Any]:
     with anyio.move_on_after(QUIET_SECONDS):
         while (now := await facts(server))["queue"] or now["rooms"]:  # noqa: ASYNC110
             await anyio.sleep(0.2)  # Another process tells of no event.
-    await anyio.sleep(max(RENEW_SECONDS, LOOK_SECONDS) + 1)
+    # What was set aside is collected at the second look, which is twice as far from the first.
+    await anyio.sleep(max(RENEW_SECONDS, 3 * LOOK_SECONDS) + 1)
     return await facts(server)
