@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from logging import Logger
 from typing import Any
 
@@ -23,7 +23,7 @@ from .callers import is_permitted
 from .elicitation import INPUT_REQUIRED_VERSION, InputRequired
 from .errors import InvalidRequest, MCPExtensionError, NotANotebook, NotFound, NotPermitted
 from .failures import is_failure
-from .text import encodable
+from .text import encodable, printable
 from .tools.running import resume
 from .tools.toolset import READ, Tool, ToolContext
 
@@ -35,6 +35,9 @@ REFUSED = -32010
 
 MAX_FAILURE_CHARS = 20_000
 """How much is told of what went wrong."""
+
+MAX_PLACE_CHARS = 80
+"""How much of the name of an argument."""
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
@@ -116,8 +119,10 @@ def _told_of_bug(what: str, error: BaseException, log: Logger) -> str:
 
 
 def _explain(error: ValidationError) -> str:
-    problems = (
-        f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_input=False)[:5]
-    )
-    return "; ".join(problems) + "."
+    problems = error.errors(include_url=False, include_input=False)[:5]
+    return "; ".join(f"{_place(problem['loc'])}: {problem['msg']}" for problem in problems) + "."
+
+
+def _place(names: Sequence[int | str]) -> str:
+    # A name that is not known may be anything.
+    return printable(".".join(map(str, names))[:MAX_PLACE_CHARS]) or "arguments"

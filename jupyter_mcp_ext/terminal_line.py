@@ -35,6 +35,8 @@ class TerminalLine:
 
     def write(self, text: str) -> None:
         """Print what has no line end."""
+        if "\r" not in text and "\b" not in text:
+            return self._put(text)
         for piece in _PIECE.findall(text):
             if piece[0] == "\r":
                 self._return(piece[1:].split("\r"))

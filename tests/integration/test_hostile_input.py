@@ -45,6 +45,16 @@ async def test_an_error_names_what_was_sent_only_as_far_as_an_answer_may_be_long
     assert refused.is_error and len(text(refused)) < 30_000
 
 
+async def test_the_name_of_an_argument_that_there_is_not_stands_on_one_line_and_is_cut(
+    agent: Agent, notebook: str
+) -> None:
+    unknown = {"x\n| quoted \x1b]0;title" + "y" * 1_000: 1}
+    refused = await agent.call("search_notebook", notebook=notebook, **unknown)
+    told = text(refused)
+    assert refused.is_error and "x\ufffd| quoted \ufffd]0;titley" in told
+    assert told.isprintable() and len(told) < 200
+
+
 async def test_closing_a_notebook_at_once_keeps_nobody_from_writing(
     server: Server, agent: Agent, notebook: str
 ) -> None:
